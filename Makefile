@@ -1,0 +1,42 @@
+# make            what there is
+# make repro      the main job, on a fresh machine too: sets up .venv, then `dvc repro`
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test lint format
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+# Stages are run by DVC as `python -m stages...`: the environment's python must come first.
+export PATH := $(BIN):$(PATH)
+
+help:
+	@echo "make setup   build .venv from the pinned requirements (Python 3.11 to 3.13)"
+	@echo "make repro   run the workflow that params.yaml describes"
+	@echo "make test    run all tests"
+	@echo "make lint    check style, formatting and which room imports which"
+	@echo "make format  format the code"
+
+setup: .venv/ready
+
+.venv/ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed and $(PYTHON) is" \
+	    "$$($(PYTHON) -V 2>&1 || echo missing); name another by 'make PYTHON=python3.12 $(MAKECMDGOALS)'"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+repro: setup
+	dvc repro
+	dvc metrics show
+
+test: setup
+	python -m pytest
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	lint-imports
+
+format: setup
+	ruff check --fix .
+	ruff format .
