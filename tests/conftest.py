@@ -1,0 +1,24 @@
+"""Fixtures: the mirror of real files, where there is one, and a store of the tests' own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def mirror():
+    """Folder of real data and weights: $TRANSFER_MIRROR, else ../shared/mirror; skips without."""
+    folder = Path(os.environ.get("TRANSFER_MIRROR") or ROOT.parent / "shared" / "mirror")
+    if not (folder / "SHA256SUMS").is_file():
+        pytest.skip(f"no mirror of real files at {folder}; name one by $TRANSFER_MIRROR")
+    return folder.resolve()
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path_factory, monkeypatch):
+    """No test reads or writes the user's store, or takes the user's mirror for the default."""
+    monkeypatch.setenv("TRANSFER_STORE", str(tmp_path_factory.mktemp("store")))
+    monkeypatch.delenv("TRANSFER_MIRROR", raising=False)

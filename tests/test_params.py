@@ -1,0 +1,97 @@
+"""params.yaml: each value is checked, and the sentence says key, demand and what was there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.imports import ROOT
+from transfer import errors, params
+from transfer.errors import InputError
+
+SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+def written(tmp_path, **changes):
+    tree = yaml.safe_load(SHIPPED)
+    for key, value in changes.items():
+        section, _, name = key.rpartition("__")
+        (tree[section] if section else tree)[name] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def test_only_the_keys_asked_for(tmp_path):
+    path = written(tmp_path)
+    assert params.read("split.seed", "net", path=path) == {"split.seed": 0, "net": "mini"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("net", "", "net must be a card's name in models/cards; received ''"),
+        ("net", "../x", "net must be a card's name in models/cards; received '../x'"),
+        ("weights", "imagenet", "weights must be one of pretrained, random; received 'imagenet'"),
+        ("strict", "yes", "strict must be true or false; received 'yes'"),
+        ("split__by", "frame", "split.by must be one of group, image; received 'frame'"),
+        ("split__per_class", 0, "split.per_class must be a whole number from 1, or all"),
+        ("split__per_class", True, "split.per_class must be a whole number from 1, or all"),
+        ("split__validation", 1.0, "split.validation must be null or a number from 0 up to"),
+        ("split__seed", -1, "split.seed must be a whole number from 0; received -1"),
+        ("extract__layers", [], "extract.layers must be auto, card, multi or a list of layers"),
+        ("extract__size", 3, "extract.size must be auto, card or a number of pixels from 16"),
+        ("extract__precision", "fp16", "extract.precision must be one of bf16, f32"),
+        ("extract__engine", "tpu", "extract.engine must be one of auto, openvino"),
+        ("head__epochs", 1.5, "head.epochs must be a whole number from 1; received 1.5"),
+    ],
+)
+def test_each_value_is_checked(tmp_path, key, value, sentence):
+    path = written(tmp_path, **{key: value})
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        params.read(key.replace("__", "."), path=path)
+
+
+def test_all_is_a_number_of_images_a_class(tmp_path):
+    path = written(tmp_path, split__per_class="all")
+    assert params.read("split.per_class", path=path) == {"split.per_class": "all"}
+
+
+def test_slips_in_the_file(tmp_path):
+    path = written(tmp_path, split__sed=3)
+    with pytest.raises(InputError, match=r"unknown key in .*'split.sed'; known: split.seed"):
+        params.unread_keys(path)
+    path.write_text("net: mini\n")
+    with pytest.raises(InputError, match=r"params.yaml lacks the key split.by"):
+        params.read("split.by", path=path)
+    path.write_text("net: [\n")
+    with pytest.raises(InputError, match=r"params.yaml is not valid YAML"):
+        params.read("net", path=path)
+    with pytest.raises(InputError, match=r"nowhere.yaml is not here; run in the repository's root"):
+        params.read("net", path=Path("nowhere.yaml"))
+
+
+def test_unknown_lists_the_nearest_first():
+    fault = errors.unknown("net", "squeeze", ["vgg", "alexnet", "squeezenet"])
+    assert str(fault) == "unknown net 'squeeze'; known: squeezenet, alexnet, vgg"
+
+
+def test_run_tells_a_fault_in_one_sentence(capsys):
+    def main(card):
+        raise InputError(f"{card} is bad")
+
+    with pytest.raises(SystemExit) as stop:
+        errors.run(main, ["--card", "a"])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == "error: a is bad\n"
+
+
+def test_run_takes_paths_by_name(tmp_path):
+    seen = {}
+
+    def main(one, two):
+        seen.update(one=one, two=two)
+
+    errors.run(main, ["--two", "b", "--one", "a/c"])
+    assert seen == {"one": Path("a/c"), "two": Path("b")}

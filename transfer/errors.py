@@ -1,0 +1,49 @@
+"""Faults of the input, each told in one sentence, and the frame every command runs in."""
+
+import contextlib
+import difflib
+import inspect
+import os
+import sys
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Something given to the program is wrong; the message says what, where and what to do."""
+
+
+def unknown(what, name, known):
+    """InputError for a name that is not in `known`; lists the known ones, the nearest first."""
+    known = sorted(str(k) for k in known)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
+    ordered = near + [k for k in known if k not in near]
+    return InputError(f"unknown {what} {str(name)!r}; known: {', '.join(ordered) or 'none'}")
+
+
+def run(main, argv=None):
+    """Calls `main` with the paths that the command line names, as `--raw data/raw/sample` for its
+    parameter `raw`, and ends the process: 0, or 1 after one printed sentence for a fault."""
+    argv = sys.argv[1:] if argv is None else argv
+    names = list(inspect.signature(main).parameters)
+    given = dict(zip((a.removeprefix("--") for a in argv[::2]), argv[1::2], strict=False))
+    if len(argv) % 2 or sorted(given) != sorted(names):
+        usage = " ".join(f"--{name} PATH" for name in names)
+        sys.exit(f"usage: python -m {main.__globals__['__spec__'].name} {usage}")
+    with sentences():
+        main(**{name: Path(value) for name, value in given.items()})
+
+
+@contextlib.contextmanager
+def sentences():
+    """Context in which a fault ends the process with one sentence on stderr, not a traceback."""
+    try:
+        yield
+    except InputError as fault:
+        sys.stdout.flush()
+        print(f"error: {fault}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

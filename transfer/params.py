@@ -1,0 +1,118 @@
+"""params.yaml: the keys there are, what each may be, and how a stage reads the ones it names.
+
+A stage asks for dotted keys and gets those alone, so the keys in its call are the keys that
+dvc.yaml must declare; a test compares the two.
+"""
+
+import difflib
+from pathlib import Path
+
+import yaml
+
+from transfer.errors import InputError, unknown
+
+
+def _is_int(value, least):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_name(value):
+    return isinstance(value, str) and value != "" and not set(value) & set("/\\\0")
+
+
+def _is_fraction(value):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (number and 0 <= value < 1)
+
+
+def _is_names(value):
+    return isinstance(value, list) and value != [] and all(isinstance(v, str) for v in value)
+
+
+def _one_of(*choices):
+    return (lambda value: value in choices, f"one of {', '.join(map(str, choices))}")
+
+
+_SEED = (lambda value: _is_int(value, 0), "a whole number from 0")
+_COUNT = (lambda value: _is_int(value, 1), "a whole number from 1")
+_FRACTION = (_is_fraction, "null or a number from 0 up to (not including) 1")
+
+# key: (test of a value, what the value must be).  Names of nets, datasets, heads and layers are
+# checked where the known ones can be listed.
+KEYS = {
+    "net": (_is_name, "a card's name in models/cards"),
+    "weights": _one_of("pretrained", "random"),
+    "dataset": (_is_name, "a folder's name in data/datasets"),
+    "mirror": (lambda value: isinstance(value, str), "a folder, a base address or empty"),
+    "strict": (lambda value: isinstance(value, bool), "true or false"),
+    "split.by": _one_of("group", "image"),
+    "split.per_class": (
+        lambda value: value == "all" or _is_int(value, 1),
+        "a whole number from 1, or all",
+    ),
+    "split.validation": _FRACTION,
+    "split.test": _FRACTION,
+    "split.seed": _SEED,
+    "extract.layers": (
+        lambda value: value in ("auto", "card", "multi") or _is_names(value),
+        "auto, card, multi or a list of layers",
+    ),
+    "extract.size": (
+        lambda value: value in ("auto", "card") or _is_int(value, 16),
+        "auto, card or a number of pixels from 16",
+    ),
+    "extract.views": (
+        lambda value: value == "auto" or _is_names(value),
+        "auto or a list of views",
+    ),
+    "extract.cut": (lambda value: value is None or _is_name(value), "null or a layer's name"),
+    "extract.precision": _one_of("bf16", "f32"),
+    "extract.engine": _one_of("auto", "openvino"),
+    "head.kind": (_is_name, "a head's name"),
+    "head.epochs": _COUNT,
+    "head.batch_size": _COUNT,
+    "head.seed": _SEED,
+    "head.hidden": _COUNT,
+}
+
+
+def read(*keys, path="params.yaml"):
+    """{key: value} for exactly the dotted `keys`, each checked.
+
+    Raises InputError where the file can't be read, a key is missing or a value is not allowed.
+    """
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is not here; run in the repository's root") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(fault).split())}") from None
+    return {key: _value(tree, key, path) for key in keys}
+
+
+def _value(tree, key, path):
+    value = tree
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise InputError(f"{path} lacks the key {key}")
+        value = value[part]
+    allowed, must = KEYS[key]
+    if not allowed(value):
+        raise InputError(f"{path}: {key} must be {must}; received {value!r}")
+    return value
+
+
+def unread_keys(path="params.yaml"):
+    """Raises InputError for the first key of `path` that no stage knows (a typing slip)."""
+
+    def leaves(tree, prefix=""):
+        for name, value in tree.items():
+            if isinstance(value, dict):
+                yield from leaves(value, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}"
+
+    for key in leaves(yaml.safe_load(Path(path).read_text(encoding="utf-8"))):
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1)
+            raise unknown(f"key in {path}", key, near or KEYS)
