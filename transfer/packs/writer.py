@@ -1,0 +1,85 @@
+"""Packs written as a stream: features with their labels.
+
+A pack is a pickle (protocol 4) of a dict that plain `pickle.load` opens wherever NumPy 1 or 2 is.
+The features never stand in memory as a whole.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from transfer.errors import InputError
+from transfer.packs import columns
+from transfer.packs.opcodes import plain, write_array
+
+
+def write(path, *, features, labels, ids, groups, classes, recipe, shape=None, flat=False):
+    """Writes a pack to `path`, whole or not at all; equal input gives equal bytes.
+
+    `features`: float32 [N, D], or an iterable of its consecutive rows as float32 [n, D] together
+    with `shape` = (N, D); stored [N, D] where `flat`, else [N, 1, 1, D].  `labels`: integers [N],
+    0..C-1; `ids`, `groups`: N strings; `classes`: C names; `recipe`: a dict of plain values.
+    Raises InputError where they don't fit each other, or the file can't be written.
+    """
+    path = Path(path)
+    shape = features.shape if isinstance(features, np.ndarray) else shape
+    if shape is None or len(shape) != 2:
+        raise InputError(f"{path}: features must be [N, D]; received the shape {shape}")
+    features = _blocks(features) if isinstance(features, np.ndarray) else features
+    rows, length = (int(n) for n in shape)
+    labels, ids, groups = np.asarray(labels), _strings(ids), _strings(groups)
+    if rows == 0 and labels.size == 0:
+        labels = labels.astype(np.int64)  # an empty list is taken for floats
+    columns.check(path, rows, labels, ids, groups, classes)
+    stored = (rows, length) if flat else (rows, 1, 1, length)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(b"\x80\x04}")  # protocol 4, an empty dict
+            write_array(file, "features", stored, "<f4", _checked(features, rows, length, path))
+            write_array(file, "labels", (rows,), "<i8", [labels.astype("<i8")])
+            write_array(file, "ids", (rows,), ids.dtype.str, [ids])
+            write_array(file, "groups", (rows,), groups.dtype.str, [groups])
+            file.write(plain("classes") + plain([str(name) for name in classes]) + b"s")
+            file.write(plain("recipe") + plain(recipe) + b"s.")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as fault:
+        raise InputError(f"{path} can't be written: {fault}; free space or rights there") from None
+    finally:
+        with contextlib.suppress(OSError):  # it is gone after success
+            part.unlink()
+
+
+def _blocks(features):
+    """The rows of `features` [N, D] in pieces, so that a mapped array stays on disk."""
+    step = max(1, columns.BLOCK // max(1, features[:1].nbytes))
+    return (features[start : start + step] for start in range(0, len(features), step))
+
+
+def _checked(chunks, rows, length, path):
+    """The chunks of features, each checked as it passes, and their number at the end."""
+    done = 0
+    for chunk in chunks:
+        if chunk.dtype != np.float32 or chunk.ndim != 2 or chunk.shape[1] != length:
+            raise InputError(
+                f"{path}: features must be float32 [n, {length}]; received {columns.kind(chunk)}"
+            )
+        columns.check_finite(chunk, done, path)
+        done += len(chunk)
+        if done <= rows:
+            yield chunk
+    if done != rows:
+        raise InputError(f"{path}: expected features of {rows} rows; received {done}")
+
+
+def _strings(values):
+    """A column of strings as an array of fixed width; what is no string is left to `check`."""
+    values = np.asarray(values)
+    if values.size == 0:
+        return np.zeros(values.shape, "<U1")
+    return values.astype(values.dtype.newbyteorder("<")) if values.dtype.kind == "U" else values
