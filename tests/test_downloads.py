@@ -1,0 +1,221 @@
+"""Files by hash: mirrors, public addresses on a local server, what is kept, and every refusal."""
+
+import contextlib
+import hashlib
+import http.server
+import socket
+import threading
+
+import pytest
+
+from transfer.downloads import fetching, manifests, mirrors, pins
+from transfer.downloads.files import File, digests_of, store_folder
+from transfer.errors import InputError
+
+BODY = b"weights " * 1000
+SHA = hashlib.sha256(BODY).hexdigest()
+MD5 = hashlib.md5(BODY).hexdigest()
+
+
+@contextlib.contextmanager
+def serving(answers):
+    """A server on localhost that gives `answers` {path: bytes or status}; yields (base, log)."""
+    log = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            log.append(self.path)
+            answer = answers.get(self.path, 404)
+            if isinstance(answer, list):  # one answer after another
+                answer = answer.pop(0) if len(answer) > 1 else answer[0]
+            if isinstance(answer, int):
+                self.send_error(answer)
+                return
+            body, length = answer if isinstance(answer, tuple) else (answer, len(answer))
+            self.send_response(200)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", log
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(fetching.time, "sleep", lambda seconds: None)
+
+
+def mirror_folder(folder, name="w.npy", body=BODY, digest=None):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(body)
+    (folder / "SHA256SUMS").write_text(f"{digest or hashlib.sha256(body).hexdigest()}  {name}\n")
+    return folder
+
+
+def fetch(file, tmp_path, mirror=mirrors.Mirror()):  # noqa: B008
+    out = tmp_path / "out"
+    out.mkdir(exist_ok=True)
+    return fetching.fetch(file, out, mirror, pin="net"), out / file.name
+
+
+def test_from_a_mirror_folder_published_only_where_the_hash_is(tmp_path):
+    mirror = mirrors.find(str(mirror_folder(tmp_path / "m")))
+    line, path = fetch(File("w.npy", sha256=SHA), tmp_path, mirror)
+    assert path.read_bytes() == BODY
+    assert line == {"name": "w.npy", "sha256": SHA, "size": len(BODY), "origin": "published"}
+    assert fetch(File("w.npy", md5=MD5), tmp_path, mirror)[0]["origin"] == "published"
+    assert fetch(File("w.npy", sha256="0" * 64), tmp_path, mirror)[0]["origin"] == "mirror"
+    assert fetch(File("w.npy"), tmp_path, mirror)[0]["origin"] == "mirror"
+
+
+def test_the_mirrors_own_file_is_never_linked(tmp_path):
+    folder = mirror_folder(tmp_path / "m")
+    _, path = fetch(File("w.npy"), tmp_path, mirrors.find(str(folder)))
+    assert not path.samefile(folder / "w.npy")
+
+
+def test_wrong_hash_in_a_mirror_leaves_nothing(tmp_path):
+    mirror = mirrors.find(str(mirror_folder(tmp_path / "m", digest="a" * 64)))
+    with pytest.raises(InputError, match=rf"has sha256 {SHA}, expected a{{64}}; it was not used"):
+        fetch(File("w.npy"), tmp_path, mirror)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_public_address_is_downloaded_once(tmp_path):
+    with serving({"/w.npy": BODY}) as (base, log):
+        file = File("w.npy", f"{base}/w.npy", md5=MD5)
+        assert fetch(file, tmp_path)[0]["origin"] == "published"
+        line, path = fetch(file, tmp_path)
+    assert log == ["/w.npy"]
+    assert path.read_bytes() == BODY
+    assert line["sha256"] == SHA
+
+
+def test_a_damaged_kept_file_is_fetched_again(tmp_path):
+    with serving({"/w.npy": BODY}) as (base, log):
+        file = File("w.npy", f"{base}/w.npy", sha256=SHA)
+        fetch(file, tmp_path)
+        (store_folder() / "downloads" / f"sha256-{SHA}").write_bytes(b"rot")
+        _, path = fetch(file, tmp_path)
+    assert path.read_bytes() == BODY
+    assert len(log) == 2
+
+
+def test_a_file_that_the_mirror_lacks_comes_from_its_public_address(tmp_path):
+    with serving({"/w.npy": BODY}) as (base, log):
+        mirror = mirrors.find(str(mirror_folder(tmp_path / "m", name="other.npy")))
+        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path, mirror)
+        assert log == ["/w.npy"]
+
+
+def test_a_web_mirror_wins_over_the_public_address(tmp_path):
+    with serving({"/m/SHA256SUMS": f"{SHA}  w.npy\n".encode(), "/m/w.npy": BODY}) as (base, log):
+        mirror = mirrors.find(f"{base}/m/")
+        line, _ = fetch(File("w.npy", f"{base}/public"), tmp_path, mirror)
+        assert log == ["/m/SHA256SUMS", "/m/w.npy"]
+        assert line["origin"] == "mirror"
+
+
+def test_passing_faults_are_tried_again_and_lasting_ones_are_not(tmp_path):
+    cut = (BODY[:100], len(BODY))
+    with serving({"/w.npy": [503, cut, BODY], "/gone": 404}) as (base, log):
+        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
+        assert len(log) == 3
+        with pytest.raises(InputError, match=r"HTTP 404 Not Found.*name a mirror"):
+            fetch(File("w", f"{base}/gone", sha256="b" * 64), tmp_path)
+        assert log.count("/gone") == 1
+
+
+def test_wrong_bytes_from_a_public_address_are_not_kept(tmp_path):
+    with (
+        serving({"/w.npy": b"<html>error page"}) as (base, _),
+        pytest.raises(InputError, match=f"expected {SHA}"),
+    ):
+        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
+    assert list((store_folder() / "downloads").iterdir()) == []
+
+
+def test_no_network_names_both_ways_out(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    file = File("w.npy", f"http://127.0.0.1:{port}/w.npy", sha256=SHA)
+    with pytest.raises(InputError, match=r"refused.*name a mirror.*TRANSFER_MIRROR, or by random"):
+        fetching.fetch(file, tmp_path, mirrors.Mirror(), pin="net", else_try=", or by random")
+
+
+def test_no_address_and_no_hash(tmp_path):
+    with pytest.raises(InputError, match=r"has no public address and no mirror is given"):
+        fetch(File("w.npy"), tmp_path)
+    mirror = mirrors.find(str(mirror_folder(tmp_path / "m", name="other")))
+    with pytest.raises(InputError, match=rf"and the mirror {tmp_path / 'm'} lacks it"):
+        fetch(File("w.npy"), tmp_path, mirror)
+    with pytest.raises(InputError, match="`python -m transfer pin net` downloads it once"):
+        fetch(File("w.npy", "http://127.0.0.1:9/w.npy"), tmp_path)
+
+
+def test_which_mirror(tmp_path, monkeypatch):
+    one, two = mirror_folder(tmp_path / "one"), mirror_folder(tmp_path / "two")
+    assert mirrors.find("") == mirrors.Mirror()
+    monkeypatch.setenv("TRANSFER_MIRROR", str(one))
+    assert mirrors.find("").address == str(one)
+    assert mirrors.find(str(two)).address == str(two)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert mirrors.find("two").at("w.npy") == str(two / "w.npy")
+    monkeypatch.delenv("DVC_ROOT")
+    monkeypatch.chdir(tmp_path / "one")
+    assert mirrors.find("../two").sums == {"w.npy": SHA}
+
+
+def test_a_mirror_that_is_missing_or_damaged(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere can't be used: .*SHA256SUMS can't be read"):
+        mirrors.find(str(tmp_path / "nowhere"))
+    with serving({}) as (base, _), pytest.raises(InputError, match="HTTP 404"):
+        mirrors.find(base)
+    (mirror_folder(tmp_path / "m") / "SHA256SUMS").write_text(f"{SHA}  w\nnonsense\n")
+    with pytest.raises(InputError, match="line 2: expected `sha256  name`, received 'nonsense'"):
+        mirrors.find(str(tmp_path / "m"))
+
+
+def test_pin_writes_the_hash_and_keeps_comments(tmp_path):
+    card = tmp_path / "net.yaml"
+    with serving({"/w.npy": BODY}) as (base, log):
+        card.write_text(
+            f"# a net\nweights:   # where\n  name: w.npy\n  url: {base}/w.npy\nsize: 224   # px\n"
+        )
+        lines = pins.pin(card, lambda tree: [tree["weights"]])
+        text = card.read_text()
+        assert f"sha256: {SHA}" in text
+        assert f"size: {len(BODY)}" in text
+        assert text.startswith("# a net\nweights:   # where\n")
+        assert "size: 224   # px" in text
+        assert lines[0] == f"w.npy: {len(BODY):,} bytes, sha256 {SHA}"
+        assert "nothing to pin" in pins.pin(card, lambda tree: [tree["weights"]])[0]
+        # What was pinned is not fetched a second time.
+        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
+        assert log == ["/w.npy"]
+
+
+def test_manifest_round_trip_and_faults(tmp_path):
+    manifests.write(tmp_path, "untrained", seed=3)
+    assert manifests.read(tmp_path) == {"origin": "untrained", "seed": 3, "files": []}
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(InputError, match="does not say an origin"):
+        manifests.read(tmp_path)
+    with pytest.raises(InputError, match="is not here; run `dvc repro`"):
+        manifests.read(tmp_path / "none")
+    assert manifests.origin_of([{"origin": "published"}, {"origin": "mirror"}]) == "mirror"
+
+
+def test_digests_are_those_of_hashlib(tmp_path):
+    (tmp_path / "f").write_bytes(BODY)
+    assert digests_of(tmp_path / "f") == {"sha256": SHA, "md5": MD5}

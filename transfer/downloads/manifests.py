@@ -1,0 +1,31 @@
+"""manifest.json of a fetched folder: what was brought, and whether it is the published file."""
+
+import json
+
+from transfer.errors import InputError
+
+
+def write(folder, origin, files=(), **more):
+    """Writes `folder`/manifest.json.
+
+    origin: published, mirror, own, rendered or untrained; files: dicts of `fetching.fetch`.
+    """
+    text = json.dumps({"origin": origin, "files": list(files), **more}, indent=2, sort_keys=True)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read(folder):
+    """The dict that `write` wrote; InputError where it is not there or damaged."""
+    path = folder / "manifest.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found | {"origin": found["origin"]}
+    except FileNotFoundError:
+        raise InputError(f"{path} is not here; run `dvc repro`") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} does not say an origin; remove it and run `dvc repro`") from None
+
+
+def origin_of(files):
+    """`published` if every file is the published one, else `mirror`."""
+    return "published" if all(file["origin"] == "published" for file in files) else "mirror"

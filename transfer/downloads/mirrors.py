@@ -1,0 +1,78 @@
+"""A mirror: a folder or base address that holds files by their public names and a SHA256SUMS."""
+
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transfer.errors import InputError
+
+SUMS = "SHA256SUMS"
+LARGEST = 1 << 24  # bytes of a list of sums
+TIMEOUT = 30  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """`address` is "" where there is no mirror; `sums` {name: sha256} are of the files it lists."""
+
+    address: str = ""
+    sums: dict = field(default_factory=dict)
+
+    @property
+    def is_web(self):
+        return self.address.startswith(("http://", "https://"))
+
+    def at(self, name):
+        """The path or address of its file `name`."""
+        return f"{self.address}/{name}" if self.is_web else str(Path(self.address, name))
+
+
+def find(param):
+    """The Mirror that params.yaml names, else $TRANSFER_MIRROR, else the empty one.
+
+    A relative folder is taken from $DVC_ROOT (the repository an experiment was queued in: the
+    experiment itself runs in a copy elsewhere), else from the current folder.  Raises InputError
+    where it can't be reached or its list is damaged.
+    """
+    address = param or os.environ.get("TRANSFER_MIRROR", "")
+    if not address:
+        return Mirror()
+    if not Mirror(address).is_web:
+        address = str(Path(os.environ.get("DVC_ROOT", "."), Path(address).expanduser()))
+    mirror = Mirror(address.rstrip("/"))
+    where = mirror.at(SUMS)
+    try:
+        if mirror.is_web:
+            with urllib.request.urlopen(where, timeout=TIMEOUT) as answer:
+                text = answer.read(LARGEST).decode()
+        else:
+            text = Path(where).read_text(encoding="utf-8")
+    except (OSError, ValueError) as fault:
+        raise InputError(
+            f"the mirror {mirror.address} can't be used: {where} can't be read ({reason(fault)}); "
+            f"correct `mirror` in params.yaml or $TRANSFER_MIRROR, or leave both empty for the "
+            f"public addresses"
+        ) from None
+    return Mirror(mirror.address, _parse(text, where))
+
+
+def _parse(text, where):
+    sums = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        digest, _, name = line.strip().partition(" ")
+        name = name.strip().removeprefix("*")
+        if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef") or not name:
+            raise InputError(f"{where}, line {number}: expected `sha256  name`, received {line!r}")
+        sums[name] = digest.lower()
+    return sums
+
+
+def reason(fault):
+    """Why an address or file can't be read, in a few words."""
+    if isinstance(fault, urllib.error.HTTPError):
+        return f"HTTP {fault.code} {fault.reason}"
+    return str(getattr(fault, "reason", "") or getattr(fault, "strerror", "") or fault)
