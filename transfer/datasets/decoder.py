@@ -1,0 +1,128 @@
+"""The one road from encoded bytes to pixels.
+
+Rules, so that every reader, index and engine sees the same picture: the content decides the
+format, the first frame of an animation is the picture, the EXIF turn is applied, 16-bit grey is
+scaled to 8 bit, palette, grey and CMYK are expanded to RGB, and transparent parts lie on white.
+Colour profiles are ignored.  A truncated file is refused, never filled with grey.
+"""
+
+import io
+import re
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import PIL
+from PIL import Image, ImageOps
+
+from transfer.errors import InputError
+
+EXTENSIONS = (
+    ".bmp",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".pbm",
+    ".pgm",
+    ".png",
+    ".pnm",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
+PIXEL_LIMIT = 100_000_000  # H * W; 300 MB as RGB, beyond any photo that a net would look at
+
+# Decides, with the bytes, every pixel: part of each feature's recipe.  Raise the number of the
+# rules whenever the rules above change.
+VERSION = f"pillow {PIL.__version__}, rules 1"
+
+# Pillow's readers raise whatever their parsing of hostile bytes ran into.
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # a filter as `warnings` keeps it
+
+
+class Unreadable(InputError):  # noqa: N818, the word that people read in the index
+    """Bytes that are no picture of ours; the message is the reason alone, without a place."""
+
+
+def decode(data):
+    """Pixels of encoded `data` (bytes): ndarray uint8 RGB of shape [H, W, 3], values 0..255.
+
+    Raises Unreadable with a short reason that is the same on every run.
+    """
+    _silence_pillow()
+    if not data:
+        raise Unreadable("the file is empty")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_size(*picture.size)
+            # Turned first: a turned copy has lost its `format`, so that is handed on.
+            return np.array(_as_rgb(_upright(picture), picture.format))  # [H, W, 3]
+    except Unreadable:
+        raise
+    except PIL.UnidentifiedImageError:
+        raise Unreadable("not a JPEG, PNG, BMP, GIF, WebP, PPM or TIFF image") from None
+    except Image.DecompressionBombError:
+        raise Unreadable(f"more than the limit of {PIXEL_LIMIT:,} pixels") from None
+    except _FAULTS as fault:
+        raise Unreadable(f"can't be decoded: {_reason(fault)}") from None
+
+
+def _silence_pillow():
+    """Keeps Pillow's warnings off the terminal: what matters of them is raised as Unreadable.
+
+    `warnings.catch_warnings` is not safe in threads, so the filter is added to the list, once.
+    """
+    if _QUIET not in warnings.filters:
+        warnings.filters.insert(0, _QUIET)
+
+
+def _check_size(width, height):
+    if width * height > PIXEL_LIMIT:
+        raise Unreadable(f"{width}x{height} is more than the limit of {PIXEL_LIMIT:,} pixels")
+
+
+def _upright(picture):
+    """The picture turned as its EXIF says; one whose EXIF is broken stays as it is stored."""
+    picture.load()
+    try:
+        return ImageOps.exif_transpose(picture)
+    except _FAULTS:
+        return picture
+
+
+def _as_rgb(picture, kind):
+    mode = picture.mode
+    if mode.startswith("I;16") or (mode == "I" and kind == "PPM"):  # Pillow gives both 0..65535
+        grey = np.asarray(picture).astype(np.uint32)
+        picture = Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8))
+    elif mode in ("I", "F"):
+        raise Unreadable("32-bit grey has no fixed white; save it with 8 or 16 bits")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")
+
+
+def _reason(fault):
+    """The fault in words without object addresses, which differ from run to run."""
+    words = re.sub(r"<[^>]*>| at 0x[0-9a-fA-F]+", "", " ".join(str(fault).split()))
+    return words or type(fault).__name__

@@ -1,0 +1,56 @@
+"""One image of a dataset as its reader finds it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from transfer.datasets import decoder
+
+
+def pixels(image):
+    """uint8 RGB [H, W, 3] of `image`; raises decoder.Unreadable with a short reason."""
+    if isinstance(image.data, np.ndarray):
+        return image.data
+    check_name(image)
+    return decoder.decode(image.data)
+
+
+def check_name(image):
+    """Raises decoder.Unreadable for a file that isn't named as a picture.
+
+    The name has a say beside the content: a camera's raw file holds a small preview in a format
+    that would decode.
+    """
+    suffix = PurePosixPath(image.member).suffix.lower()
+    if suffix not in decoder.EXTENSIONS:
+        kind = f"named *{suffix}" if suffix else "without an extension"
+        raise decoder.Unreadable(f"a file {kind} is not an image here")
+
+
+def digest(image):
+    """sha256 (hex) of what decodes to the pixels: the encoded bytes, or an array's shape and
+    values."""
+    if not isinstance(image.data, np.ndarray):
+        return hashlib.sha256(image.data).hexdigest()
+    shape = "x".join(map(str, image.data.shape))
+    found = hashlib.sha256(f"uint8 {shape} ".encode())
+    found.update(np.ascontiguousarray(image.data))
+    return found.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """`member` says where it lies in its source, `id` names it for people and in every output.
+
+    part: "" or the source's own "train", "validation" or "test"; track: "" or the name of the
+    frames it was filmed with; data: encoded bytes, or uint8 RGB [H, W, 3].
+    """
+
+    id: str
+    member: str
+    label: str
+    part: str
+    track: str
+    data: bytes | np.ndarray

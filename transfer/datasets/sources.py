@@ -1,0 +1,117 @@
+"""What a dataset folder says about its dataset: `source.yaml`, or the user's own class folders.
+
+    title: CIFAR-10                  # every key may be left out
+    licence: ...
+    homepage: https://...
+    layout: cifar10                  # a name in readers.LAYOUTS; class_folders if left out
+    files: [{name: a.tar.gz, url: https://..., sha256: ..., md5: ..., size: 1}]
+    render: {...}                    # instead of files: what sample.render is given
+    split: {validation: 0.2, test: 0.2}
+    flip: true                       # mirroring keeps the label
+    recommend: {any: {layers: [...], size: 96, views: [plain]}}
+
+Where neither `files` nor `render` stands, the folder's own images are the dataset.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transfer import trees
+from transfer.downloads.files import File, described
+from transfer.errors import unknown
+
+FOLDER = Path("data/datasets")
+NAME = "source.yaml"
+RENDERED = "sample.zip"  # the one archive that a rendered dataset has in its raw folder
+KEYS = ("title", "licence", "homepage", "layout", "files", "render", "split", "flip", "recommend")
+FRACTION = 0.2  # of a class, for each part that the dataset neither has nor gives a fraction for
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset; `kind` is "archives", "render" or "own", `split` the fractions by part."""
+
+    name: str
+    kind: str
+    title: str = ""
+    licence: str = ""
+    homepage: str = ""
+    layout: str = "class_folders"
+    files: tuple[File, ...] = ()
+    render: dict = field(default_factory=dict)
+    split: dict = field(default_factory=dict)
+    flip: bool = False
+    recommend: dict = field(default_factory=dict)
+
+    @property
+    def archives(self):
+        """Names of the archives in the raw folder, in the order they are read in."""
+        return (RENDERED,) if self.kind == "render" else tuple(file.name for file in self.files)
+
+
+def known(root=FOLDER):
+    """Names of the dataset folders under `root`, sorted."""
+    root = Path(root)
+    if not root.is_dir():
+        return []
+    return sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+
+def load(folder):
+    """The Source that the dataset folder `folder` describes.
+
+    Raises InputError where there is no such folder, or its source.yaml has a fault.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise unknown("dataset", folder.name, known(folder.parent))
+    tree = trees.read(folder / NAME)
+    tree.expect_keys(*KEYS)
+    files = tuple(
+        described(tree.below("files", i)) for i, _ in enumerate(tree.get("files", list, []))
+    )
+    layout = tree.get("layout", str, "")
+    kind = "archives" if files else "render" if "render" in tree.value else "own"
+    if files and "render" in tree.value:
+        raise tree.fault("has both files and render; leave one", "render")
+    if kind == "archives" and not layout:
+        raise tree.fault("has files but no layout; name how they are laid out", "files")
+    if kind != "archives" and layout not in ("", "class_folders"):
+        raise tree.fault(f"has layout {layout} but no files to read by it", "layout")
+    return Source(
+        name=folder.absolute().name,
+        kind=kind,
+        title=tree.get("title", str, folder.absolute().name),
+        licence=tree.get("licence", str, ""),
+        homepage=tree.get("homepage", str, ""),
+        layout=layout or "class_folders",
+        files=files,
+        render=tree.get("render", dict, {}),
+        split=_fractions(tree.below("split")),
+        flip=tree.get("flip", bool, False),
+        recommend=_recommend(tree.below("recommend")),
+    )
+
+
+def _fractions(tree):
+    tree.expect_keys("validation", "test")
+    fractions = {part: tree.get(part, (int, float), FRACTION) for part in ("validation", "test")}
+    for part, fraction in fractions.items():
+        if isinstance(fraction, bool) or not 0 <= fraction < 1:
+            raise tree.fault(f"needs a fraction from 0 to below 1; received {fraction!r}", part)
+    if sum(fractions.values()) >= 1:
+        raise tree.fault(f"leaves nothing to train on: {fractions}")
+    return fractions
+
+
+def _recommend(tree):
+    for net in tree.value:
+        below = tree.below(net)
+        below.expect_keys("layers", "size", "views")
+        for key in ("layers", "views"):
+            if not all(isinstance(name, str) for name in below.get(key, list, [])):
+                raise below.fault("needs a list of names", key)
+        size = below.get("size", int, 1)
+        if isinstance(size, bool) or size < 1:
+            raise below.fault("needs a number of pixels", "size")
+    return tree.value
