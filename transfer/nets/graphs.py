@@ -1,0 +1,81 @@
+"""The converted network: written once as OpenVINO IR, opened as the sub-graph that is needed.
+
+A backbone folder holds network.xml, network.bin and backbone.json (what it was made from).
+"""
+
+import hashlib
+import json
+import sys
+import warnings
+
+# OpenVINO's converter reports each use to its makers unless this package can't be imported.
+sys.modules.setdefault("openvino_telemetry", None)
+
+import openvino as ov
+from openvino import opset15 as ops
+
+from transfer.errors import unknown
+
+GRAPH = "network.xml"
+VERSION = ov.get_version()
+
+
+def save(model, layers, about, folder):
+    """Converts a keras.Model (uint8 [N, H, W, 3] to one output for each of `layers`) into
+    `folder`, and writes `about` (net, weights, versions) beside it with the graph's hash.
+
+    Batch, height and width stay free.  Returns {layer: channels}.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras', of the list that the converter calls it with
+        graph = ov.convert_model(model)
+    graph.inputs[0].get_tensor().set_names({"image"})
+    depths = {}
+    for output, name in zip(graph.outputs, layers, strict=True):
+        output.get_tensor().set_names({name})
+        depths[name] = output.get_partial_shape()[-1].get_length()
+    ov.save_model(graph, folder / GRAPH, compress_to_fp16=False)
+    digest = hashlib.sha256()
+    for name in (GRAPH, "network.bin"):
+        digest.update((folder / name).read_bytes())
+    text = json.dumps(
+        about | {"graph": digest.hexdigest(), "layers": depths}, indent=2, sort_keys=True
+    )
+    (folder / "backbone.json").write_text(text + "\n", encoding="utf-8")
+    return depths
+
+
+def read_about(folder):
+    """The dict of backbone.json: net, weights, graph, layers {name: channels}, versions."""
+    return json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
+
+
+def open_pooled(folder, layers, size, batch):
+    """The sub-graph from uint8 [batch, size, size, 3] to pooled features, an ov.Model with one
+    output [batch, D_i] for each of `layers`, a list of (name, cells).
+
+    A layer [N, h, w, c] gives its mean over the area [N, c], or over cells x cells parts of it
+    [N, cells * cells * c], rows of cells first.
+    """
+    graph = ov.Core().read_model(folder / GRAPH)
+    names = {name for output in graph.outputs for name in output.get_names()}
+    results = []
+    for name, cells in layers:
+        if name not in names:
+            raise unknown(f"layer of {folder.name}", name, names)
+        values = graph.output(name).get_node().input_value(0)
+        if values.get_partial_shape().rank.get_length() == 4:
+            values = _pool(values, cells)
+        results.append(ops.result(values))
+    pooled = ov.Model(results, graph.get_parameters(), folder.name)
+    pooled.reshape([batch, size, size, 3])
+    return pooled
+
+
+def _pool(values, cells):
+    if cells == 1:
+        return ops.reduce_mean(values, [1, 2], keep_dims=False)
+    channels_first = ops.transpose(values, [0, 3, 1, 2])
+    means = ops.adaptive_avg_pool(channels_first, [cells, cells])
+    rows_first = ops.transpose(means, [0, 2, 3, 1])
+    return ops.reshape(rows_first, [0, -1], special_zero=True)
