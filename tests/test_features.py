@@ -1,0 +1,196 @@
+"""The converted network and extraction: same numbers as Keras, and no row depends on another."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from keras import ops
+from PIL import Image as Pillow
+
+from transfer.datasets import decoder
+from transfer.datasets.images import Image
+from transfer.downloads import manifests
+from transfer.errors import InputError
+from transfer.features import choices, extraction
+from transfer.features.engine import BATCH, Engine
+from transfer.features.recipe import recipe
+from transfer.features.resizing import resize
+from transfer.nets import cards, graphs, networks
+
+ROOT = Path(__file__).resolve().parents[1]
+
+RNG = np.random.default_rng(0)
+PHOTOS = [RNG.integers(0, 256, (40 + n, 60, 3), np.uint8) for n in range(BATCH + 3)]
+
+
+def convert(card, folder):
+    model = networks.build(card)
+    networks.randomise(model, 0)
+    with_pixels = networks.with_pixels(model, card)
+    graphs.save(with_pixels, card.layers, {"net": card.name, "weights": {}}, folder)
+    return with_pixels
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return cards.load(cards.CARDS / "mini.yaml")
+
+
+@pytest.fixture(scope="module")
+def backbone(mini, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mini")
+    return folder, convert(mini, folder)
+
+
+def images(photos):
+    return (Image(f"i{n}", f"m{n}", "a", "", "", photo) for n, photo in enumerate(photos))
+
+
+def features_of(folder, layers=(("features", 1),), photos=PHOTOS, size=64, precision="f32"):
+    engine = Engine(graphs.open_pooled(folder, layers, size, BATCH), precision)
+    members = [f"m{n}" for n in range(len(photos))]
+    return extraction.extract(images(photos), members, engine, size, "bilinear")
+
+
+def test_features_are_kerass(backbone, mini):
+    folder, model = backbone
+    squares = np.stack([resize(photo, 64, "bilinear") for photo in PHOTOS])
+    unpooled = dict(zip(mini.layers, model(squares, training=False), strict=True))
+    expected = ops.convert_to_numpy(unpooled["features"]).mean(axis=(1, 2))  # [N, D]
+    np.testing.assert_allclose(features_of(folder), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_cells_are_means_of_parts_of_the_area_rows_first(backbone, mini):
+    folder, model = backbone
+    squares = np.stack([resize(photo, 64, "bilinear") for photo in PHOTOS])
+    unpooled = dict(zip(mini.layers, model(squares, training=False), strict=True))
+    block = ops.convert_to_numpy(unpooled["block2"])  # [N, 8, 8, 96]
+    cells = block.reshape(len(PHOTOS), 2, 4, 2, 4, 96).mean(axis=(2, 4))  # [N, 2, 2, 96]
+    both = features_of(folder, (("block2", 2), ("features", 1)))
+    assert both.shape == (len(PHOTOS), 4 * 96 + 512)
+    np.testing.assert_allclose(
+        both[:, : 4 * 96], cells.reshape(len(PHOTOS), -1), rtol=1e-3, atol=1e-4
+    )
+    np.testing.assert_array_equal(both[:, 4 * 96 :].shape, features_of(folder).shape)
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_an_image_alone_and_in_a_batch_give_the_same_bits(backbone, precision):
+    folder, _ = backbone
+    together = features_of(folder, precision=precision)
+    for n in (0, BATCH - 1, BATCH + 2):  # first, last of a full batch, in the padded one
+        alone = features_of(folder, photos=[PHOTOS[n]], precision=precision)
+        np.testing.assert_array_equal(alone[0], together[n])
+    order = np.random.default_rng(1).permutation(len(PHOTOS))
+    shuffled = features_of(folder, photos=[PHOTOS[n] for n in order], precision=precision)
+    np.testing.assert_array_equal(shuffled, together[order])
+
+
+def test_whatever_the_number_of_workers(backbone, monkeypatch):
+    folder, _ = backbone
+    expected = features_of(folder)
+    monkeypatch.setattr(extraction.os, "cpu_count", lambda: 7)
+    np.testing.assert_array_equal(features_of(folder), expected)
+
+
+def test_bf16_is_close_to_f32(backbone):
+    folder, _ = backbone
+    exact, fast = features_of(folder), features_of(folder, precision="bf16")
+    cosine = (exact * fast).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(fast, axis=1)
+    assert cosine.min() >= 0.9998
+
+
+def test_an_unwanted_image_is_passed_over_and_order_is_that_of_members(backbone):
+    folder, _ = backbone
+    engine = Engine(graphs.open_pooled(folder, (("features", 1),), 64, BATCH), "f32")
+    got = extraction.extract(images(PHOTOS), ["m5", "m2"], engine, 64, "bilinear")
+    np.testing.assert_array_equal(got, features_of(folder)[[5, 2]])
+    assert extraction.extract(images(PHOTOS), [], engine, 64, "bilinear").shape == (0, 512)
+
+
+def test_conversion_writes_the_same_bytes_again(tmp_path):
+    # In processes of their own, as stages run: OpenVINO numbers its nodes on within one.
+    manifests.write(tmp_path, "untrained", seed=0)
+    for name in ("one", "two"):
+        subprocess.run(
+            f"{sys.executable} -m stages.backbone --card models/cards/mini.yaml "
+            f"--weights {tmp_path} --backbone {tmp_path / name}",
+            shell=True,
+            check=True,
+            cwd=ROOT,
+        )
+    for name in ("network.xml", "network.bin", "backbone.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    about = graphs.read_about(tmp_path / "one")
+    assert about["layers"] == {"block2": 96, "block4": 192, "features": 512}
+    assert about["weights"] == {"origin": "untrained", "seed": 0}
+
+
+def test_unknown_layer_of_a_backbone(backbone):
+    with pytest.raises(InputError, match=r"unknown layer .*'feature'; known: features"):
+        graphs.open_pooled(backbone[0], (("feature", 1),), 64, BATCH)
+
+
+def test_caffe_nets_convert_too(tmp_path):
+    card = cards.load(cards.CARDS / "googlenet.yaml")  # local response norms, `same` pools
+    model = convert(card, tmp_path)
+    squares = np.stack([resize(photo, 64, "bilinear") for photo in PHOTOS[:2]])
+    unpooled = dict(zip(card.layers, model(squares, training=False), strict=True))
+    expected = ops.convert_to_numpy(unpooled["inception_5b"]).mean(axis=(1, 2))
+    got = features_of(tmp_path, (("inception_5b", 1),), PHOTOS[:2])
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3 * expected.std())
+
+
+def test_resize_known_answers():
+    grey = np.full((9, 5, 3), 77, np.uint8)
+    np.testing.assert_array_equal(resize(grey, 4, "bilinear"), np.full((4, 4, 3), 77))
+    step = np.zeros((2, 2, 3), np.uint8)
+    step[:, 1] = 200
+    # Pixel centres at .5: of four columns the outer two see one pixel, the inner two mix 3:1.
+    np.testing.assert_array_equal(resize(step, 4, "bilinear")[0, :, 0], [0, 50, 150, 200])
+    same = RNG.integers(0, 256, (8, 8, 3), np.uint8)
+    np.testing.assert_array_equal(resize(same, 8, "bilinear"), same)
+    photo = Pillow.fromarray(PHOTOS[0])
+    expected = np.asarray(photo.resize((32, 32), Pillow.Resampling.BILINEAR))
+    np.testing.assert_array_equal(resize(PHOTOS[0], 32, "bilinear"), expected)
+    with pytest.raises(InputError, match="unknown resize kernel 'linear'; known: bilinear"):
+        resize(grey, 4, "linear")
+
+
+AUTO = {"layers": "auto", "size": "auto", "views": "auto", "cut": None}
+
+
+def test_choices(mini):
+    plain = choices.choose(mini, {}, **AUTO)
+    assert plain == choices.Choice((("block2", 4),), 96, ("plain",))
+    advice = {"any": {"size": 64}, "mini": {"layers": ["block4"], "size": 80}}
+    assert choices.choose(mini, advice, **AUTO).size == 80
+    assert choices.choose(mini, advice, **AUTO).layers == (("block4", 1),)
+    other = dataclasses.replace(mini, name="other")
+    assert choices.choose(other, advice, **AUTO).size == 64
+    card = choices.choose(mini, advice, **AUTO | {"layers": "card", "size": "card"})
+    assert card == plain
+    given = choices.choose(mini, advice, **AUTO | {"layers": "multi", "size": 48})
+    assert (len(given.layers), given.size) == (3, 48)
+    with pytest.raises(InputError, match="unknown view 'flipped'; known: plain"):
+        choices.choose(mini, {}, **AUTO | {"views": ["flipped"]})
+    with pytest.raises(InputError, match=r"mini can't be cut at 'block2'; .* cuts: none"):
+        choices.choose(mini, {}, **AUTO | {"cut": "block2"})
+    with pytest.raises(InputError, match="unknown layer of mini 'blok2'; known: block2"):
+        choices.choose(mini, {}, **AUTO | {"layers": ["blok2"]})
+
+
+def test_the_recipe_says_what_decides_a_feature(backbone, mini):
+    folder, _ = backbone
+    choice = choices.choose(mini, {}, **AUTO)
+    graph = graphs.open_pooled(folder, choice.layers, choice.size, BATCH)
+    about = graphs.read_about(folder)
+    found = recipe(mini, about, Engine(graph, "f32"), choice)
+    assert found["layers"] == ["block2:4"]
+    assert found["graph"] == about["graph"]
+    assert (found["size"], found["batch"], found["precision"]) == (96, BATCH, "f32")
+    assert found["versions"]["decoder"] == decoder.VERSION
+    assert "openvino" in found["versions"]

@@ -1,0 +1,61 @@
+"""The compiled network: uint8 images in, pooled features out, a fixed batch at a time."""
+
+from collections import deque
+
+import numpy as np
+
+from transfer.nets.graphs import ov
+
+# Features depend on neither batch nor neighbours (a test says so), but a device may pick other
+# kernels for another shape; so the shape is fixed and part of the recipe.
+BATCH = 16
+UNDER_WAY = 2  # one batch computes while the next is handed in
+
+_HINTS = {"bf16": ov.Type.bf16, "f32": ov.Type.f32}
+
+
+class Engine:
+    """OpenVINO on the CPU, for a graph from uint8 [BATCH, S, S, 3] to outputs [BATCH, D_i].
+
+    `precision` is what the device really runs: f32 where it has no bfloat16.
+    """
+
+    name = "openvino"
+    version = ov.get_version()
+
+    def __init__(self, graph, precision):
+        # One stream of all cores: the same kernels whatever the number of requests under way.
+        settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "NUM_STREAMS": 1}
+        self._compiled = ov.Core().compile_model(graph, "CPU", settings)
+        runs = self._compiled.get_property("INFERENCE_PRECISION_HINT")
+        self.precision = {hint: name for name, hint in _HINTS.items()}[runs]
+        self.length = sum(output.get_partial_shape()[1].get_length() for output in graph.outputs)
+
+    def run(self, batches, features):
+        """Fills `features` float32 [N, D] from `batches` of (rows, images): a list of at most BATCH
+        row numbers, and uint8 [BATCH, S, S, 3] of which the first len(rows) count.
+
+        Yields the number of rows of each batch that is done.
+        """
+
+        # Plain requests and no callbacks: OpenVINO's queue of callbacks can wait for the
+        # interpreter's lock while it holds it, when it is torn down (seen in 2026.4).
+        idle = [self._compiled.create_infer_request() for _ in range(UNDER_WAY)]
+        running = deque()
+
+        def finish():
+            request, rows = running.popleft()
+            request.wait()
+            outputs = [tensor.data[: len(rows)] for tensor in request.output_tensors]
+            features[rows] = np.concatenate(outputs, axis=1)
+            idle.append(request)
+            return len(rows)
+
+        for rows, images in batches:
+            request = idle.pop()
+            request.start_async({0: images})
+            running.append((request, rows))
+            if not idle:
+                yield finish()
+        while running:
+            yield finish()
