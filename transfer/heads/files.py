@@ -1,0 +1,156 @@
+"""A fitted head and its file, `models/head.npz`.
+
+The file holds the kind's arrays (`array/<name>`), the training curves (`curve/<name>`), the class
+names (`classes`) and `about`: kind, net, dataset, options and the features' whole recipe as JSON.
+It is written with `np.savez`, whose bytes hold no date, and read without pickle.
+"""
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from transfer.errors import InputError
+from transfer.heads import kinds
+
+CHUNK = 1024  # rows of a memory-mapped pack that are in flight at once
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A head and where it comes from.
+
+    arrays: {name: array} of its kind; classes: the C class names; net, dataset: names; recipe:
+    all that decides a feature besides the image; curves: {name: float64 [epochs]}; options: the
+    kind's own parameters.
+    """
+
+    kind: str
+    arrays: dict
+    classes: list
+    net: str
+    dataset: str
+    recipe: dict
+    curves: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
+
+    def probabilities(self, features):
+        """float32 [N, C] of features [N, D], which may be memory-mapped: a chunk at a time."""
+        kind = kinds.named(self.kind)
+        d, _ = kind.sizes(self.arrays)
+        if features.ndim != 2 or features.shape[1] != d:
+            received = "x".join(map(str, features.shape[1:]))
+            raise InputError(f"the head takes {d} features an image; received {received}")
+        p = np.empty((len(features), len(self.classes)), np.float32)  # [N, C]
+        for start in range(0, len(features), CHUNK):
+            p[start : start + CHUNK] = kind.probabilities(
+                self.arrays, features[start : start + CHUNK]
+            )
+        if not np.isfinite(p).all():
+            row = int(np.argmin(np.isfinite(p).all(axis=1)))
+            raise InputError(
+                f"row {row} of the features gives no probabilities: it holds values that are not "
+                "finite or too large for float32"
+            )
+        return p
+
+    def save(self, path):
+        """Writes the file whole or not at all; equal heads have equal bytes."""
+        about = {name: getattr(self, name) for name in ABOUT}
+        arrays = {
+            "about": np.array(json.dumps(about, sort_keys=True, ensure_ascii=False)),
+            "classes": np.array(self.classes, dtype=np.str_),
+        }
+        arrays |= {f"array/{name}": array for name, array in sorted(self.arrays.items())}
+        arrays |= {f"curve/{name}": np.asarray(c, np.float64) for name, c in self.curves.items()}
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with part.open("wb") as file:
+                np.savez(file, **arrays)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+ABOUT = ("kind", "net", "dataset", "recipe", "options")
+
+
+def load(path):
+    """The Head in the file; InputError where it can't be read or is not a whole head."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array")
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise InputError(f"there is no head at {path}; dvc repro trains one") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        raise InputError(f"{path} is not a head: not a whole .npz file of plain arrays") from None
+    head = _assembled(arrays, path)
+    try:
+        _, c = kinds.named(head.kind).sizes(head.arrays)
+    except InputError as fault:
+        raise InputError(f"{path} is not a whole head: {fault}") from None
+    if c != len(head.classes):
+        raise InputError(f"{path} names {len(head.classes)} classes, but its arrays tell {c} apart")
+    return head
+
+
+def _assembled(arrays, path):
+    missing = [name for name in ("about", "classes") if name not in arrays]
+    if missing:
+        raise InputError(f"{path} is not a head: it lacks {' and '.join(missing)}")
+    try:
+        about = json.loads(str(arrays["about"]))
+        about = {name: about[name] for name in ABOUT}
+    except (json.JSONDecodeError, KeyError, TypeError) as fault:
+        raise InputError(f"{path} is not a head: its description is damaged ({fault})") from None
+
+    def under(prefix):
+        return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+    return Head(
+        arrays=under("array/"), curves=under("curve/"), classes=arrays["classes"].tolist(), **about
+    )
+
+
+def weights_origin(recipe):
+    """Where the net's weights come from: published, mirror or untrained."""
+    try:
+        return recipe["weights"]["origin"]
+    except (KeyError, TypeError):
+        raise InputError(
+            "the recipe of the features does not say where weights come from"
+        ) from None
+
+
+def title(head):
+    """One line to stand in printed summaries: kind, net, dataset, and `untrained` where so."""
+    text = f"{head.kind} head on {head.net} features of {head.dataset}"
+    return text + (", untrained" if weights_origin(head.recipe) == "untrained" else "")
+
+
+def require_same_source(one, one_path, other, other_path):
+    """InputError unless both (each a Head or a Pack) have the same recipe and classes."""
+    for what, path in ((one, one_path), (other, other_path)):
+        if not what.recipe or not what.classes:
+            raise InputError(f"{path} has no recipe or no class names; dvc repro writes such packs")
+    # Compared as JSON, which is what a head keeps of a recipe: a tuple there is a list.
+    first, second = (
+        {k: json.dumps(v, sort_keys=True) for k, v in r.items()} for r in (one.recipe, other.recipe)
+    )
+    differ = sorted(k for k in first | second if first.get(k) != second.get(k))
+    if differ:
+        raise InputError(
+            f"{other_path} was made by another recipe than {one_path}: they differ in "
+            f"{', '.join(differ)}; dvc repro brings them together"
+        )
+    if list(one.classes) != list(other.classes):
+        both = zip(one.classes, other.classes, strict=False)
+        a, b = next(((a, b) for a, b in both if a != b), (len(one.classes), len(other.classes)))
+        raise InputError(f"{other_path} has other classes than {one_path}: {b} instead of {a}")

@@ -1,0 +1,108 @@
+"""The kinds of head: how each is fitted and how it gives probabilities.
+
+A kind is a row of `KINDS`.  To add one, write a module with the three functions of `Kind` and a
+row here; its file form, the stages and the reports need no change.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from transfer.errors import InputError, unknown
+from transfer.heads import dense, stacks
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of head must offer.
+
+    fit(features [N, D], labels [N], n_classes, *, validation, on_batch, on_epoch, bar, and one
+        keyword for each name in `options`) -> (arrays by name, curves {name: [epochs]}; {} where
+        nothing is iterated)
+    probabilities(arrays, features [n, D]) -> float32 [n, C]
+    sizes(arrays) -> (D, C); raises InputError where the arrays don't belong together
+    options: the keys of the `head` section of params.yaml that decide it
+    """
+
+    fit: Callable
+    probabilities: Callable
+    sizes: Callable
+    options: tuple[str, ...]
+
+
+KINDS = {
+    "softmax": Kind(
+        dense.fit_softmax, stacks.probabilities, stacks.sizes, ("epochs", "batch_size", "seed")
+    ),
+    "mlp": Kind(
+        dense.fit_mlp,
+        stacks.probabilities,
+        stacks.sizes,
+        ("epochs", "batch_size", "seed", "hidden"),
+    ),
+}
+
+
+def named(kind):
+    """The Kind of that name; InputError lists the known ones."""
+    if kind not in KINDS:
+        raise unknown("head", kind, KINDS)
+    return KINDS[kind]
+
+
+def options(kind, given):
+    """The part of `given`, {option: value}, that decides a head of this kind."""
+    return {name: given[name] for name in named(kind).options}
+
+
+def fit(
+    kind,
+    features,
+    labels,
+    n_classes,
+    options,
+    *,
+    validation=None,
+    on_batch=None,
+    on_epoch=None,
+    bar=True,
+):
+    """Fits a head; returns (arrays, curves).
+
+    features: [N, D], may be memory-mapped; labels: integers [N] in 0..n_classes-1; validation:
+    None or (features [M, D], labels [M]), for curves and never to choose.  The callbacks and the
+    bar are those of `dense.train`.
+    Raises InputError for an unknown kind, rows that don't match, and labels out of range.
+    """
+    how = named(kind)
+    _check("training", features, labels, n_classes, features.shape[1:])
+    if not len(labels):
+        raise InputError("there are no training images to fit a head on")
+    if validation is not None:
+        _check("validation", *validation, n_classes, features.shape[1:])
+    return how.fit(
+        features,
+        labels,
+        n_classes,
+        validation=validation,
+        on_batch=on_batch,
+        on_epoch=on_epoch,
+        bar=bar,
+        **options,
+    )
+
+
+def _check(part, features, labels, n_classes, width):
+    if features.ndim != 2 or features.shape[1:] != width:
+        raise InputError(
+            f"{part} features have the shape {list(features.shape)}, expected [N, {width[0]}]"
+        )
+    if len(features) != len(labels):
+        raise InputError(f"{len(features)} rows of {part} features have {len(labels)} labels")
+    wrong = np.unique(labels[(labels < 0) | (labels >= n_classes)])
+    if len(wrong):
+        raise InputError(
+            f"{part} labels must lie in 0..{n_classes - 1}; received {wrong[0]}"
+            + (f" and {len(wrong) - 1} other values" if len(wrong) > 1 else "")
+        )
