@@ -1,0 +1,261 @@
+"""Reports: every metric against hand-computed values, intervals by simulation, the files."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+from stages import evaluate as evaluate_stage
+from tests.test_heads import blobs, fitted, write_pack
+from transfer.datasets import duplicates, index
+from transfer.errors import InputError
+from transfer.reports import intervals, metrics, plots, predictions, summary
+
+# Five images of three classes; predicted 0, 1, 1, 2, 0.
+P = np.array(
+    [[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2]],
+    np.float32,
+)
+LABELS = np.array([0, 0, 1, 2, 2])
+
+
+def test_metrics_by_hand():
+    found = metrics.measure(P, LABELS)
+    assert found["accuracy"] == pytest.approx(3 / 5)
+    assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1 + 1 / 2) / 3)
+    # F1 = 2 right / (images + predictions): 2/4, 2/3, 2/3
+    assert found["macro_f1"] == pytest.approx((2 / 4 + 2 / 3 + 2 / 3) / 3)
+    true = [0.7, 0.3, 0.8, 0.6, 0.2]
+    assert found["log_loss"] == pytest.approx(-np.mean(np.log(true)))
+    # Each confidence .7, .6, .8, .6, .5 stands in a bin of its own but the two of .6: one right,
+    # one wrong.
+    assert found["ece"] == pytest.approx((0.3 + abs(1 - 1.2) + 0.2 + 0.5) / 5)
+    assert (found["n"], found["n_groups"]) == (5, 5)
+    assert "top5" not in found
+    assert set(found) == {
+        *("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "ece"),
+        *("log_loss", "macro_f1", "n", "n_groups"),
+    }
+
+
+def test_classes_without_images_do_not_count():
+    found = metrics.measure(P[:3], LABELS[:3])
+    assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
+
+
+def test_top5_counts_the_five_best():
+    p = np.tile(np.array([0.3, 0.2, 0.15, 0.13, 0.12, 0.1], np.float32), (6, 1))
+    found = metrics.measure(p, np.arange(6))
+    assert found["top5"] == pytest.approx(5 / 6)
+    even = np.full((6, 6), 1 / 6)
+    assert metrics.ranks(even, np.arange(6)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert "top5" not in metrics.measure(p[:, :5], np.arange(5)[[0, 1, 2, 3, 4, 0]])
+
+
+def test_an_impossible_class_has_a_finite_loss():
+    p = np.array([[1, 0], [1, 0]], np.float32)
+    found = metrics.measure(p, np.array([0, 1]))
+    assert found["log_loss"] == pytest.approx(-math.log(np.finfo(np.float32).eps) / 2)
+
+
+def test_ece_of_constructed_confidences():
+    ece = metrics.expected_calibration_error
+    sure = np.repeat([0.9, 0.5], [10, 4])
+    right = np.array([1] * 9 + [0] + [1, 1, 0, 0], bool)
+    assert ece(sure, right) == pytest.approx(0, abs=1e-12)
+    assert ece(np.ones(8), np.zeros(8, bool)) == 1
+    assert ece(np.full(10, 0.9), np.arange(10) < 5) == pytest.approx(0.4)
+    # 1/15 belongs to the first bin and a little more to the second: they don't cancel.
+    assert ece(np.array([1 / 15, 1 / 15 + 1e-9]), np.array([True, False])) == pytest.approx(0.5)
+
+
+def test_metrics_do_not_depend_on_the_order_of_rows():
+    rng = np.random.default_rng(0)
+    p, labels = rng.dirichlet(np.ones(7), 90), rng.integers(0, 7, 90)
+    groups = np.array([f"g{i // 3}" for i in range(90)])
+    order = rng.permutation(90)
+    one = metrics.measure(p, labels, groups)
+    two = metrics.measure(p[order], labels[order], groups[order])
+    assert one == pytest.approx(two, abs=1e-12)
+
+
+# --- intervals --------------------------------------------------------------------------------
+
+
+def test_wilson_known_answers():
+    # Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+    for right, n, low, high in (
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ):
+        found = intervals.wilson(right / n, n)
+        assert found == pytest.approx((low, high), abs=6e-5)
+        mirrored = intervals.wilson(1 - right / n, n)
+        assert mirrored == pytest.approx((1 - found[1], 1 - found[0]), abs=1e-12)
+
+
+def test_wilson_covers_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    for n, p in ((50, 0.8), (200, 0.9), (1000, 0.6)):
+        ends = np.array([intervals.wilson(k / n, n) for k in rng.binomial(n, p, 4000)])
+        covered = ((ends[:, 0] <= p) & (p <= ends[:, 1])).mean()
+        assert 0.93 < covered < 0.975
+
+
+def test_bootstrap_covers_where_wilson_would_not():
+    # 60 tracks of 10 frames; a track's own accuracy is drawn first, so frames hang together.
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(60), 10)
+    by_group = by_image = 0
+    for _ in range(300):
+        correct = rng.random(600) < np.repeat(rng.beta(1.5, 0.5, 60), 10)
+        low, high = intervals.accuracy_interval(correct, groups)
+        by_group += low <= 0.75 <= high
+        low, high = intervals.accuracy_interval(correct)
+        by_image += low <= 0.75 <= high
+    assert by_group / 300 > 0.9
+    assert by_image / 300 < 0.75
+
+
+def test_perfectly_correlated_groups_are_as_wide_as_their_number():
+    right = np.arange(100) < 80
+    frames, tracks = np.repeat(right, 30), np.repeat(np.arange(100), 30)
+    low, high = intervals.accuracy_interval(frames, tracks)
+    narrow = intervals.accuracy_interval(frames)
+    assert high - low > 4 * (narrow[1] - narrow[0])  # sqrt 30 times
+    expected = intervals.wilson(0.8, 100)
+    assert (low, high) == pytest.approx(expected, abs=0.02)
+
+
+def test_groups_of_one_are_independent_images():
+    correct = np.arange(50) % 5 > 0
+    names = np.array([f"image {i}" for i in range(50)])
+    assert intervals.accuracy_interval(correct, names) == intervals.wilson(0.8, 50)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_all_right_or_wrong_falls_back_to_groups(value):
+    correct, groups = np.full(40, value), np.repeat(np.arange(8), 5)
+    found = intervals.accuracy_interval(correct, groups)
+    assert found == intervals.wilson(float(value), 8)
+
+
+def test_pairs_of_groups_are_drawn_as_groups_would_be():
+    # The shortcut over equal (right, images) against drawing the groups themselves.
+    rng = np.random.default_rng(0)
+    right, images = rng.integers(0, 4, 40), np.full(40, 3)
+    drawn = rng.integers(0, 40, (20000, 40))
+    plain = np.quantile(right[drawn].sum(axis=1) / images[drawn].sum(axis=1), [0.025, 0.975])
+    assert intervals.bootstrap(right, images) == pytest.approx(plain, abs=0.015)
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def row(id_, label, split, problem="", part=""):
+    return index.Row(id_, f"{id_}.png", label, split or part, id_, f"sha-{id_}", problem)
+
+
+def test_summary_tells_unreadable_from_set_aside():
+    copies = [index.Row(f"i{n}", "m", label, "", "", "same") for n, label in enumerate("ab")]
+    copies += [index.Row(f"i{n}", "m", "a", part, "", "leak") for n, part in ((2, "test"), (3, ""))]
+    rows = duplicates.set_aside([*copies, row("i4", "a", "", "truncated file")])
+    rows += [row("i5", "a", "train"), row("i6", "b", "train"), row("i7", "b", "train")]
+    found = summary.summary(fitted(), {}, 3, rows, 2, "own")
+    assert (found["n_unreadable"], found["n_set_aside"], found["n_train"]) == (1, 3, 3)
+    assert found["n_classes_short"] == 1
+    assert summary.summary(fitted(), {}, 3, rows, "all", "own")["n_classes_short"] == 0
+    assert (found["data"], found["weights"]) == ("own", "untrained")
+
+
+def test_written_json_is_sorted_and_rounded(tmp_path):
+    summary.write(tmp_path / "m.json", {"b": 1 / 3, "a": {"z": 2, "y": 1.0}})
+    text = (tmp_path / "m.json").read_text()
+    assert text == '{\n  "a": {\n    "y": 1.0,\n    "z": 2\n  },\n  "b": 0.333333\n}\n'
+
+
+def test_curves_have_all_columns(tmp_path):
+    plots.curves(tmp_path / "c.csv", {"acc": np.array([0.5, 1]), "loss": np.array([1 / 3, 1e-9])})
+    expected = "epoch,loss,val_loss,acc,val_acc\n1,0.333333,,0.5,\n2,1e-09,,1,\n"
+    assert (tmp_path / "c.csv").read_text() == expected
+    plots.curves(tmp_path / "c.csv", {})
+    assert (tmp_path / "c.csv").read_text() == "epoch,loss,val_loss,acc,val_acc\n"
+
+
+def test_confusion_takes_validation_else_test(tmp_path):
+    of = {name: name for name in predictions.COLUMNS}
+    rows = [
+        tuple((of | {"split": part, "label": "a, b", "predicted": predicted}).values())
+        for part, predicted in (("validation", "x"), ("test", "y"))
+    ]
+    plots.confusion(tmp_path / "c.csv", rows)
+    assert (tmp_path / "c.csv").read_text() == 'actual,predicted\n"a, b",x\n'
+    plots.confusion(tmp_path / "c.csv", rows[1:])
+    assert (tmp_path / "c.csv").read_text() == 'actual,predicted\n"a, b",y\n'
+
+
+# --- the stage --------------------------------------------------------------------------------
+
+OUTPUTS = ("metrics.json", "predictions.csv", "confusion.csv", "curves.csv")
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("split: {per_class: 20}\n")
+    fitted(epochs=40).save(tmp_path / "head.npz")
+    x, y = blobs()
+    write_pack(tmp_path / "train.p", x, y)
+    write_pack(tmp_path / "validation.p", *blobs(30, seed=1))
+    write_pack(tmp_path / "test.p", x[:0], y[:0])
+    rows = [row(f"t{i}", "abcd"[k], "train") for i, k in enumerate(y)]
+    index.write(tmp_path / "index.csv", [*rows, row("bad", "a", "", "truncated file")])
+    (tmp_path / "manifest.json").write_text('{"origin": "rendered", "files": []}')
+    return tmp_path
+
+
+def run_stage(folder):
+    names = ("head.npz", "train.p", "validation.p", "test.p", "index.csv", *OUTPUTS)
+    paths = {name.split(".")[0]: folder / name for name in names}
+    evaluate_stage.main(raw=folder, source=folder, **paths)
+    return {name: (folder / name).read_bytes() for name in OUTPUTS}
+
+
+def test_the_stage_writes_everything(workspace, capsys):
+    first = run_stage(workspace)
+    printed = capsys.readouterr().out
+    assert run_stage(workspace) == first
+    found = json.loads(first["metrics.json"])
+    assert "test" not in found
+    assert (found["n_train"], found["n_unreadable"], found["n_set_aside"]) == (70, 1, 0)
+    assert (found["data"], found["weights"]) == ("rendered", "untrained")
+    rows = list(csv.DictReader(first["predictions.csv"].decode().splitlines()))
+    assert tuple(rows[0]) == predictions.COLUMNS
+    assert len(rows) == 30
+    right = [r["label"] == r["predicted"] for r in rows]
+    assert found["validation"]["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
+    losses = [-float(r["log_probability"]) for r in rows]
+    assert found["validation"]["log_loss"] == pytest.approx(np.mean(losses), abs=1e-5)
+    assert len(first["confusion.csv"].splitlines()) == 31
+    assert len(first["curves.csv"].splitlines()) == 41
+    title, header, line, notes = printed.splitlines()
+    assert title.endswith("untrained")
+    assert "95 % interval" in header
+    assert f"{found['validation']['accuracy']:.4f}" in line
+    assert "1 unreadable" in notes
+
+
+def test_the_stage_refuses_packs_of_another_head(workspace):
+    write_pack(workspace / "test.p", *blobs(), size=96)
+    with pytest.raises(
+        InputError, match=r"test.p was made by another recipe than .*head.npz.* size"
+    ):
+        run_stage(workspace)
+    write_pack(workspace / "test.p", *blobs(), classes="abcde")
+    with pytest.raises(InputError, match=r"test.p has other classes than .*: 5 instead of 4"):
+        run_stage(workspace)

@@ -1,0 +1,78 @@
+"""`reports/metrics.json`: what was measured and on what, and the same as a short printed table."""
+
+import json
+from pathlib import Path
+
+from transfer.datasets import splits
+from transfer.heads import files
+
+DIGITS = 6  # of a metric: far below any interval's width, so that files stay equal and readable
+
+# How `datasets.duplicates` begins its reasons; all other problems are images that can't be read.
+SET_ASIDE = "the same image stands"
+
+COLUMNS = ("n", "accuracy", "95 % interval", "top5", "macro F1", "balanced", "log loss", "ECE")
+
+
+def summary(head, measured, n_train, rows, per_class, data):
+    """The dict of metrics.json.
+
+    head: Head; measured: {part: dict of `metrics.measure`}; rows: the index; per_class: the ceiling
+    of training images of a class, or "all"; data: where the images come from.
+    n_unreadable images could not be decoded; n_set_aside ones contradict or leak into another.
+    """
+    set_aside = sum(row.problem.startswith(SET_ASIDE) for row in rows)
+    short = () if per_class == "all" else splits.short_classes(rows, per_class)
+    return measured | {
+        "data": data,
+        "n_classes_short": len(short),
+        "n_set_aside": set_aside,
+        "n_train": n_train,
+        "n_unreadable": sum(row.problem != "" for row in rows) - set_aside,
+        "weights": files.weights_origin(head.recipe),
+    }
+
+
+def write(path, found):
+    """Writes the summary: sorted keys, floats to DIGITS digits, final newline."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_rounded(found), indent=2, sort_keys=True, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {key: _rounded(v) for key, v in value.items()}
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def table(head, found):
+    """The text that `evaluate` prints: a title, a line for each part, and what stands behind it."""
+    parts = [part for part in ("validation", "test") if part in found]
+    lines = [["", *COLUMNS], *([part, *_cells(found[part])] for part in parts)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [files.title(head)]
+    for name, *cells in lines if parts else ():
+        padded = (cell.rjust(w) for cell, w in zip(cells, widths[1:], strict=True))
+        text.append("  ".join([name.ljust(widths[0]), *padded]))
+    if not parts:
+        text.append("no validation or test images to measure on")
+    notes = (
+        f"{found['n_train']} training images; data: {found['data']}; weights: {found['weights']}"
+    )
+    for key, what in (
+        ("n_unreadable", "unreadable"),
+        ("n_set_aside", "set aside"),
+        ("n_classes_short", "classes below the ceiling"),
+    ):
+        notes += f"; {found[key]} {what}" if found[key] else ""
+    return "\n".join([*text, notes])
+
+
+def _cells(m):
+    n = str(m["n"]) + (f" in {m['n_groups']}" if m["n_groups"] != m["n"] else "")
+    interval = f"{m['accuracy_low']:.4f}-{m['accuracy_high']:.4f}"
+    top5 = f"{m['top5']:.4f}" if "top5" in m else "-"
+    rest = (f"{m[key]:.4f}" for key in ("macro_f1", "balanced_accuracy", "log_loss", "ece"))
+    return [n, f"{m['accuracy']:.4f}", interval, top5, *rest]
