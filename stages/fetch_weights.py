@@ -1,0 +1,28 @@
+"""Brings a net's weights file, or says that its filters are to be drawn from a seed.
+
+Reads the weights key of the card, and the mirror or the public address.  Writes
+models/weights/<net>/: the file and manifest.json (its sha256, and whether it is the published one).
+"""
+
+from transfer import errors, params
+from transfer.downloads import fetching, manifests, mirrors
+from transfer.nets import cards
+
+ELSE_TRY = ", or try the net without its weights by `-S weights=random`"
+
+
+def main(card, weights):
+    given = params.read("weights", "mirror")
+    net = cards.load(card)
+    weights.mkdir(parents=True, exist_ok=True)
+    if given["weights"] == "random" or net.weights is None:
+        manifests.write(weights, "untrained", seed=net.seed)
+    else:
+        mirror = mirrors.find(given["mirror"])
+        file = fetching.fetch(net.weights, weights, mirror, pin=net.name, else_try=ELSE_TRY)
+        manifests.write(weights, manifests.origin_of([file]), [file])
+    print(f"fetch_weights: {net.name}: {manifests.read(weights)['origin']}")
+
+
+if __name__ == "__main__":
+    errors.run(main)

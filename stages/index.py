@@ -1,0 +1,38 @@
+"""Index: decode every image once, list what can't be used, and draw the parts.
+
+Reads: the dataset folder (its source.yaml, or the user's own images) and data/raw/<dataset>.
+Writes: data/index/<dataset>.csv, one row an image (transfer.datasets.index.COLUMNS).
+A minute for 100,000 photos of 200 kB on 8 cores; what was decoded before costs hashing alone.
+"""
+
+from transfer import errors, params
+from transfer.datasets import index as table
+from transfer.datasets import readers, sources, survey
+from transfer.downloads import files
+
+
+def main(source, raw, index):
+    """Paths: the dataset folder, the folder of its archives, the CSV file to write."""
+    given = params.read(
+        "strict", "split.by", "split.per_class", "split.validation", "split.test", "split.seed"
+    )
+    dataset = sources.load(source)
+    rows, notes = survey.build(
+        readers.read(dataset, source, raw),
+        dataset,
+        strict=given["strict"],
+        by=given["split.by"],
+        per_class=given["split.per_class"],
+        validation=given["split.validation"],
+        test=given["split.test"],
+        seed=given["split.seed"],
+        store=files.store_folder(),
+    )
+    table.write(index, rows)
+    print(f"index: {dataset.name}: {table.summary(rows)}")
+    for note in notes:
+        print(f"index: note: {note}")
+
+
+if __name__ == "__main__":
+    errors.run(main)

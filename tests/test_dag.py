@@ -1,0 +1,136 @@
+"""dvc.yaml against the code: what a stage imports and reads is what it declares."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.imports import ROOT, local_modules
+from transfer import params
+
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+STAGES = PIPELINE["stages"]
+
+
+def keys_read(stage):
+    """The params that the script names in its one call of params.read."""
+    tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "params.read"
+    ]
+    keys = []
+    for call in calls:
+        for argument in call.args:
+            if ast.unparse(argument) == "*params.KEYS":
+                keys += params.KEYS
+            else:
+                assert isinstance(argument, ast.Constant), f"{stage}: name the keys literally"
+                keys.append(argument.value)
+    return sorted(keys)
+
+
+def test_stages_are_the_scripts():
+    scripts = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
+    assert set(STAGES) == scripts
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_are_the_imports(stage):
+    declared = [dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")]
+    expected = local_modules(f"stages/{stage}.py")
+    assert sorted(declared) == expected, "deps of this stage must list:\n" + "\n".join(expected)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_are_the_keys_read(stage):
+    declared = [key for key in STAGES[stage].get("params", []) if isinstance(key, str)]
+    assert sorted(declared) == keys_read(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_paths_in_the_command_are_deps_or_outs(stage):
+    words = STAGES[stage]["cmd"].split()
+    assert words[:3] == ["python", "-m", f"stages.{stage}"]
+    outs = [*STAGES[stage]["outs"], *(next(iter(m)) for m in STAGES[stage].get("metrics", []))]
+    for path in words[4::2]:
+        # The card is a dep by its `weights` key for fetch_weights, and of check's constant line.
+        card = path.startswith("models/cards/") and stage in ("check", "fetch_weights")
+        source = path.startswith("data/datasets/") and stage == "check"
+        assert path in [*STAGES[stage]["deps"], *outs] or card or source
+    assert set(outs) <= set(words)
+
+
+def test_the_card_is_a_params_file_of_fetch_weights():
+    assert {"models/cards/${net}.yaml": ["weights"]} in STAGES["fetch_weights"]["params"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_says_what_it_does(stage):
+    assert STAGES[stage]["desc"]
+
+
+def test_an_upgrade_reruns_what_computes():
+    assert {s for s in STAGES if "requirements.txt" in STAGES[s]["deps"]} == {
+        "backbone",
+        "extract",
+        "train",
+    }
+
+
+def test_params_yaml_has_the_keys_there_are():
+    params.unread_keys(ROOT / "params.yaml")
+    assert set(params.read(*params.KEYS, path=ROOT / "params.yaml")) == set(params.KEYS)
+
+
+def test_outputs_are_ignored_by_pattern_and_metrics_are_not():
+    values = {"${net}": "x", "${dataset}": "y", "${split.per_class}": "7"}
+    for stage in STAGES.values():
+        for path in stage["outs"]:
+            for name, value in values.items():
+                path = path.replace(name, value)  # noqa: PLW2901
+            ignored = subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False)
+            assert ignored.returncode == 0, path
+    kept = subprocess.run(
+        ["git", "check-ignore", "-q", "reports/metrics.json"], cwd=ROOT, check=False
+    )
+    assert kept.returncode == 1
+
+
+def test_only_backbone_imports_tensorflow():
+    others = [f"stages.{stage}" for stage in STAGES if stage != "backbone"]
+    code = f"import sys, {', '.join(others)}, feature_extraction, transfer.__main__\n"
+    code += "print(sorted({'tensorflow', 'keras', 'torch'} & set(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert run.stdout == "[]\n"
+
+
+def test_the_walk_of_imports_follows_packages_and_skips_docstrings(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.imports.ROOT", tmp_path)
+    for name, text in {
+        "a.py": "import b.c\nfrom d import e, f\n",
+        "b/__init__.py": '"""Words."""\n',
+        "b/c.py": "def late():\n    import g\n",
+        "d/__init__.py": "f = 1\n",
+        "d/e.py": "import os\n",
+        "g.py": "x = 1\n",
+        "unused.py": "x = 1\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert local_modules("a.py") == ["a.py", "b/c.py", "d/__init__.py", "d/e.py", "g.py"]
+
+
+def test_no_module_is_left_out_of_every_stage():
+    """What no stage, command or test tool needs is dead."""
+    used = {m for stage in STAGES for m in local_modules(f"stages/{stage}.py")}
+    used |= set(local_modules("transfer/__main__.py")) | set(local_modules("feature_extraction.py"))
+    modules = {str(p.relative_to(ROOT)) for p in (ROOT / "transfer").rglob("*.py")}
+    modules = {m for m in modules if Path(m).name != "__init__.py"}
+    assert modules - used == set()
