@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 from tests.imports import ROOT
 from transfer import errors, params
@@ -70,6 +71,18 @@ def test_slips_in_the_file(tmp_path):
         params.read("net", path=path)
     with pytest.raises(InputError, match=r"nowhere.yaml is not here; run in the repository's root"):
         params.read("net", path=Path("nowhere.yaml"))
+
+
+def test_a_switch_and_back_leaves_params_yaml_as_it_was(tmp_path):
+    """Only in the form that DVC itself writes: or git shows a change where there is none."""
+    path = tmp_path / "params.yaml"
+    path.write_text(SHIPPED)
+    there = ["net=x", "mirror=../m", "split.test=0.2", "extract.layers=[a,b]", "extract.cut=c"]
+    back = ["net=mini", "mirror=''", "split.test=null", "extract.layers=auto", "extract.cut=null"]
+    apply_overrides(path, there)
+    assert params.read("extract.layers", path=path) == {"extract.layers": ["a", "b"]}
+    apply_overrides(path, back)
+    assert path.read_text() == SHIPPED
 
 
 def test_unknown_lists_the_nearest_first():

@@ -1,0 +1,266 @@
+"""The workflow as a user drives it: DVC itself, in a copy of the repository, on tiny images."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.imports import ROOT
+
+CLASSES = ("blue", "green", "red")
+EACH = 10
+
+
+def pictures(seed):
+    """{member: PNG bytes}: three classes of noisy colours, told apart with ease."""
+    rng = np.random.default_rng(seed)
+    for number, name in enumerate(CLASSES):
+        for i in range(EACH):
+            pixels = rng.integers(0, 120, (24, 24, 3), np.uint8)
+            pixels[..., 2 - number] += 120
+            yield f"{name}/{i}.png", Image.fromarray(pixels)
+
+
+class Workspace:
+    """A git repository of the project's files, with `dvc` and `git` to call in it."""
+
+    def __init__(self, folder, store):
+        self.folder = folder
+        author = {
+            f"GIT_{who}_{what}": "t@t"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
+        self.env = (
+            os.environ
+            | author
+            | {
+                "TRANSFER_STORE": str(store),
+                "PATH": f"{Path(os.sys.executable).parent}:{os.environ['PATH']}",
+            }
+        )
+        self.env.pop("TRANSFER_MIRROR", None)
+
+    def call(self, *words, ok=True):
+        run = subprocess.run(
+            words, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False
+        )
+        assert (run.returncode == 0) == ok, f"{words}: {run.stdout}\n{run.stderr}"
+        return run.stdout + run.stderr
+
+    def fail(self, *words):
+        """What a command prints that must fail; params.yaml is as before afterwards.
+
+        Not by `git checkout`: after an experiment that failed, DVC 3.67 leaves git's index such
+        that git takes a params.yaml of equal size for unchanged.
+        """
+        params = self.folder / "params.yaml"
+        before = params.read_text()
+        try:
+            return self.call(*words, ok=False)
+        finally:
+            params.write_text(before)
+            self.call("git", "checkout", "-q", ".")
+
+    def changed(self):
+        return sorted(line[3:] for line in self.call("git", "status", "--short").splitlines())
+
+    def commit(self):
+        self.call("git", "add", "-A")
+        self.call("git", "commit", "-qm", "state")
+
+    def metrics(self):
+        return json.loads((self.folder / "reports/metrics.json").read_text())
+
+    def outputs(self):
+        """{path: digest} of every output of the DAG but those of DVC and git."""
+        places = [
+            "data/raw",
+            "data/index",
+            "data/bottlenecks",
+            "models/weights",
+            "models/backbones",
+            "models/head.npz",
+            "reports",
+        ]
+        files = (f for p in places for f in [self.folder / p, *(self.folder / p).rglob("*")])
+        return {
+            str(f.relative_to(self.folder)): sha256(f.read_bytes()).hexdigest()
+            for f in sorted(set(files))
+            if f.is_file() and f.name != ".gitignore"
+        }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The project's files as git would clone them, two tiny datasets added, committed."""
+    folder = tmp_path_factory.mktemp("pipeline") / "repo"
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file() and name not in ("dvc.lock", "reports/metrics.json"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    for member, picture in pictures(0):
+        path = folder / "data/datasets/mine" / member
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    mirror = folder.parent / "mirror"
+    mirror.mkdir()
+    with zipfile.ZipFile(mirror / "cold.zip", "w") as archive:
+        for member, picture in pictures(1):
+            with archive.open(member, "w") as out:
+                picture.save(out, "PNG")
+    digest = sha256((mirror / "cold.zip").read_bytes()).hexdigest()
+    (mirror / "SHA256SUMS").write_text(f"{digest}  cold.zip\n")
+    (folder / "data/datasets/cold").mkdir()
+    (folder / "data/datasets/cold/source.yaml").write_text(
+        "layout: class_folders\nfiles: [{name: cold.zip}]\nsplit: {validation: 0.2, test: 0.2}\n"
+    )
+    params = (folder / "params.yaml").read_text()
+    for old, new in [
+        ("dataset: sample", "dataset: mine"),
+        ("mirror: ''", "mirror: ../mirror"),
+        ("per_class: 100", "per_class: 4"),
+    ]:
+        assert old in params
+        params = params.replace(old, new)
+    (folder / "params.yaml").write_text(params)
+    space = Workspace(folder, folder.parent / "store")
+    space.call("git", "init", "-q")
+    space.commit()
+    return space
+
+
+@pytest.fixture(scope="module")
+def repo(made):
+    """The same after its first `dvc repro`, committed."""
+    made.call("dvc", "repro")
+    made.commit()
+    return made
+
+
+def test_repro_gives_packs_head_and_metrics(repo):
+    found = repo.metrics()
+    assert (found["n_train"], found["validation"]["n"], found["test"]["n"]) == (12, 6, 6)
+    assert (found["data"], found["weights"], found["n_unreadable"]) == ("own", "untrained", 0)
+    assert found["validation"]["accuracy"] == 1.0
+    name = "data/bottlenecks/mini_mine_4_bottleneck_features_train.p"
+    pack = pickle.loads((repo.folder / name).read_bytes())  # plain pickle opens ours
+    assert pack["features"].shape == (12, 1, 1, 1536)
+    assert sorted(set(pack["labels"])) == [0, 1, 2]
+    index = (repo.folder / "data/index/mine.csv").read_text().splitlines()
+    rows = [line for line in index[1:] if ",train," in line]
+    assert list(pack["ids"]) == [line.split(",")[0] for line in rows]
+    assert sorted(p.name for p in (repo.folder / "data/raw/mine").iterdir()) == ["manifest.json"]
+    assert repo.changed() == [], repo.call("git", "diff")
+
+
+def test_a_second_repro_runs_nothing(repo):
+    assert "Running stage" not in repo.call("dvc", "repro")
+
+
+def test_a_forced_rerun_in_an_empty_store_gives_the_same_bytes(repo):
+    before = repo.outputs()
+    assert len(before) >= 14
+    shutil.rmtree(repo.folder.parent / "store")
+    shutil.rmtree(repo.folder / ".dvc/cache/runs")
+    repo.call("dvc", "repro", "--force")
+    assert repo.outputs() == before
+    assert repo.changed() == [], repo.call("git", "diff")
+
+
+def test_a_switch_changes_lock_params_and_metrics_alone_and_back_comes_from_the_cache(repo):
+    first = repo.metrics()
+    out = repo.call(
+        "dvc", "exp", "run", "-n", "squeeze", "-S", "net=squeezenet", "-S", "weights=random"
+    )
+    assert "squeezenet on mine: untrained" in out
+    assert repo.changed() == ["dvc.lock", "params.yaml", "reports/metrics.json"]
+    assert repo.metrics() != first
+    back = repo.call(
+        "dvc", "exp", "run", "-n", "back", "-S", "net=mini", "-S", "weights=pretrained"
+    )
+    assert "is cached - skipping run" in back
+    assert "Running stage 'extract'" not in back
+    assert "Running stage 'backbone'" not in back
+    assert repo.changed() == [], repo.call("git", "diff")
+    assert repo.metrics() == first
+    difference = repo.call("dvc", "metrics", "diff", "squeeze", "back", "--json")
+    assert "log_loss" in difference
+    assert "accuracy" in repo.call("dvc", "metrics", "show")
+    plots = repo.call("dvc", "plots", "diff", "squeeze", "back", "--json", "-o", "plots")
+    assert "confusion.csv" in plots
+    assert all(name in plots for name in ("Loss", "Accuracy"))
+    shutil.rmtree(repo.folder / "plots", ignore_errors=True)
+
+
+def test_a_queued_grid_over_a_cold_dataset_with_a_relative_mirror(repo):
+    for kind in ("softmax", "mlp"):
+        repo.call(
+            "dvc", "exp", "run", "--queue", "-n", f"cold-{kind}", "-S", "dataset=cold",
+            "-S", f"head.kind={kind}",
+        )  # fmt: skip
+    repo.call("dvc", "exp", "run", "--run-all")
+    shown = repo.call("dvc", "metrics", "diff", "--all", "--json", "cold-softmax", "cold-mlp")
+    found = json.loads(shown)["reports/metrics.json"]
+    assert found["n_train"] == {"old": 12, "new": 12, "diff": 0}
+    assert found["data"]["old"] == found["data"]["new"] == "mirror"
+    assert found["validation.log_loss"]["diff"] != 0
+    assert repo.changed() == [], repo.call("git", "diff")
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("net=minni", "error: unknown net 'minni'; known: mini, "),
+        ("dataset=mime", "error: unknown dataset 'mime'; known: mine, "),
+        ("head.kind=sofmax", "error: unknown head 'sofmax'; known: softmax, "),
+        ("extract.layers=[blok2]", "error: unknown layer of mini 'blok2'; known: block2, "),
+        ("mirror=nowhere", "the mirror "),
+        ("split.by=frame", "error: params.yaml: split.by must be one of group, image"),
+    ],
+)
+def test_bad_names_get_one_sentence(repo, override, sentence):
+    words = ["-S", override]
+    if override.startswith("mirror"):
+        words += ["-S", "dataset=cold", "-S", "net=resnet"]
+    out = repo.fail("dvc", "exp", "run", *words)
+    assert sentence in out
+    assert "Traceback" not in out
+    assert repo.changed() == [], repo.call("git", "diff")
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"one/a.png": True}, "class"),
+        ({"one/a.png": True, "two/": None}, "two"),
+        ({"one/a.png": True, "val/b.png": True}, "val"),
+    ],
+)
+def test_bad_folders_get_one_sentence(repo, files, sentence):
+    folder = repo.folder / "data/datasets/bad"
+    for name, picture in files.items():
+        path = folder / name
+        (path if picture is None else path.parent).mkdir(parents=True, exist_ok=True)
+        if picture:
+            Image.new("RGB", (8, 8)).save(path)
+    out = repo.fail("dvc", "exp", "run", "-S", "dataset=bad")
+    shutil.rmtree(folder)
+    assert "Traceback" not in out
+    (line,) = [line for line in out.splitlines() if line.startswith("error: ")]
+    assert sentence in line
