@@ -18,9 +18,10 @@ help:
 setup: .venv/ready
 
 .venv/ready: requirements.txt requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "Python 3.11, 3.12 or 3.13 is needed and $(PYTHON) is" \
-	    "$$($(PYTHON) -V 2>&1 || echo missing); name another by 'make PYTHON=python3.12 $(MAKECMDGOALS)'"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is" \
+	    "$$($(PYTHON) -V 2>/dev/null || echo not here); name another: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+	    exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

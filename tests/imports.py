@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def local_modules(script):
     """Paths, relative to the root, of `script` and every module it imports, transitively.
 
-    Files that hold nothing, or a docstring alone, can't decide an output and are left out.
+    Files that hold nothing, or a docstring alone, can't decide an output and are left out; so is
+    the package of the stages itself, which only looks whether the environment is there.
     """
     found, queue = set(), [Path(script)]
     while queue:
