@@ -26,9 +26,7 @@ def save(model, layers, about, folder):
 
     Batch, height and width stay free.  Returns {layer: channels}.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras', of the list that the converter calls it with
-        graph = ov.convert_model(model)
+    graph = _converted(model)
     graph.inputs[0].get_tensor().set_names({"image"})
     depths = {}
     for output, name in zip(graph.outputs, layers, strict=True):
@@ -43,6 +41,18 @@ def save(model, layers, about, folder):
     )
     (folder / "backbone.json").write_text(text + "\n", encoding="utf-8")
     return depths
+
+
+def _converted(model):
+    import tensorflow  # noqa: PLC0415  # whoever has a Keras model has paid for it
+    from openvino.frontend.tensorflow import utils  # noqa: PLC0415
+
+    # The converter's own look at TensorFlow's version fails on Python 3.13, where a name that one
+    # `exec` binds in a function is not there for the next to delete (PEP 667).
+    utils.get_environment_setup = lambda framework: {"tensorflow": tensorflow.__version__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras', of the list that the converter calls it with
+        return ov.convert_model(model)
 
 
 def read_about(folder):
