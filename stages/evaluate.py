@@ -7,7 +7,7 @@ the sheet of mistakes.  Writes reports/metrics.json, the predictions and the plo
 from transfer import errors, params
 from transfer.datasets import index as indexes
 from transfer.downloads import manifests
-from transfer.heads import files
+from transfer.heads import trained
 from transfer.packs import reader as packs
 from transfer.reports import metrics as measures
 from transfer.reports import plots, summary
@@ -18,11 +18,11 @@ def main(
     head, train, validation, test, index, raw, source, metrics, predictions, confusion, curves
 ):
     per_class = params.read("split.per_class")["split.per_class"]
-    model = files.load(head)
+    model = trained.load(head)
     parts = {"train": train, "validation": validation, "test": test}
     read = {part: packs.read(path) for part, path in parts.items()}
     for part, path in parts.items():
-        files.require_same_source(model, head, read[part], path)
+        trained.require_same_source(model, head, read[part], path)
     n_train = len(read.pop("train").labels)
     measured, rows = {}, []
     for part, pack in read.items():

@@ -8,7 +8,8 @@ import time
 
 from transfer import errors, params
 from transfer.datasets import index as table
-from transfer.datasets import readers, sources
+from transfer.datasets import sources
+from transfer.datasets.reading import readers
 from transfer.features import choices, extraction
 from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe

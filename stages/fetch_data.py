@@ -6,7 +6,8 @@ user's own images the manifest alone, since they are read in place.
 """
 
 from transfer import errors, params
-from transfer.datasets import sample, sources
+from transfer.datasets import sources
+from transfer.datasets.rendering import sample
 from transfer.downloads import fetching, manifests, mirrors
 
 

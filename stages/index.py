@@ -7,7 +7,8 @@ A minute for 100,000 photos of 200 kB on 8 cores; what was decoded before costs 
 
 from transfer import errors, params
 from transfer.datasets import index as table
-from transfer.datasets import readers, sources, survey
+from transfer.datasets import sources, survey
+from transfer.datasets.reading import readers
 from transfer.downloads import files
 
 

@@ -5,7 +5,7 @@ models/head.npz.  Seconds on a laptop CPU.
 """
 
 from transfer import errors, params
-from transfer.heads import files, kinds
+from transfer.heads import kinds, trained
 from transfer.packs import reader as packs
 
 
@@ -14,7 +14,7 @@ def main(train, validation, head):
     kind = given.pop("head.kind")
     options = kinds.options(kind, {key.removeprefix("head."): v for key, v in given.items()})
     training, check = packs.read(train), packs.read(validation)
-    files.require_same_source(training, train, check, validation)
+    trained.require_same_source(training, train, check, validation)
     arrays, curves = kinds.fit(
         kind,
         training.features,
@@ -23,7 +23,7 @@ def main(train, validation, head):
         options,
         validation=(check.features, check.labels),
     )
-    fitted = files.Head(
+    fitted = trained.Head(
         kind=kind,
         arrays=arrays,
         classes=list(training.classes),
@@ -36,7 +36,7 @@ def main(train, validation, head):
     fitted.save(head)
     last = ", ".join(f"{name} {curve[-1]:.4f}" for name, curve in curves.items())
     counts = f"{len(training.labels)} images of {len(fitted.classes)} classes"
-    print(f"train: {files.title(fitted)}: {counts}; {last}")
+    print(f"train: {trained.title(fitted)}: {counts}; {last}")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from transfer.datasets import decoder
-from transfer.datasets.decoder import Unreadable, decode
+from transfer.datasets.reading import decoder
+from transfer.datasets.reading.decoder import Unreadable, decode
 
 RAMP = (np.arange(48 * 64 * 3).reshape(48, 64, 3) % 256).astype(np.uint8)  # [H, W, 3]
 ABOVE = np.zeros((48, 64, 3), np.uint8)  # bright above, dark below
@@ -156,7 +156,7 @@ def test_damaged_bytes_never_escape_as_another_fault():
 
 def test_no_warning_reaches_the_terminal():
     code = (
-        "import sys; from transfer.datasets.decoder import decode, Unreadable\n"
+        "import sys; from transfer.datasets.reading.decoder import decode, Unreadable\n"
         "for size in sys.stdin.buffer.read().split(b'|||'):\n"
         "    try: decode(size)\n"
         "    except Unreadable: pass\n"

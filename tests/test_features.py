@@ -10,8 +10,8 @@ import pytest
 from keras import ops
 from PIL import Image as Pillow
 
-from transfer.datasets import decoder
-from transfer.datasets.images import Image
+from transfer.datasets.reading import decoder
+from transfer.datasets.reading.images import Image
 from transfer.downloads import manifests
 from transfer.errors import InputError
 from transfer.features import choices, extraction

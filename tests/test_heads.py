@@ -10,7 +10,7 @@ import pytest
 
 from stages import train as train_stage
 from transfer.errors import InputError
-from transfer.heads import dense, files, kinds, stacks
+from transfer.heads import dense, kinds, stacks, trained
 from transfer.packs import writer as packs
 
 OPTIONS = {
@@ -32,7 +32,7 @@ def fitted(kind="softmax", **more):
     x, y = blobs()
     options = OPTIONS[kind] | more
     arrays, curves = kinds.fit(kind, x, y, 4, options, validation=blobs(30, seed=1))
-    return files.Head(kind, arrays, list("abcd"), "mini", "sample", RECIPE, curves, options)
+    return trained.Head(kind, arrays, list("abcd"), "mini", "sample", RECIPE, curves, options)
 
 
 # --- training ---------------------------------------------------------------------------------
@@ -164,12 +164,12 @@ def test_equal_inputs_give_equal_bytes(kind, tmp_path):
 
 SCRIPT = """
 import numpy as np, sys
-from transfer.heads import files, kinds
+from transfer.heads import kinds, trained
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(600, 512)).astype(np.float32), rng.integers(0, 40, 600)
 options = dict(epochs=2, batch_size=256, seed=0, hidden=128)
 arrays, curves = kinds.fit("mlp", x, y, 40, options, validation=(x, y))
-head = files.Head("mlp", arrays, [str(i) for i in range(40)], "n", "d", {}, curves, options)
+head = trained.Head("mlp", arrays, [str(i) for i in range(40)], "n", "d", {}, curves, options)
 head.save(sys.argv[1])
 np.save(sys.argv[1] + ".npy", head.probabilities(x))
 """
@@ -200,7 +200,7 @@ def test_memory_mapped_features_train_the_same(tmp_path):
 def test_a_head_comes_back_from_its_file(kind, tmp_path):
     head = fitted(kind)
     head.save(tmp_path / "models" / "head.npz")
-    back = files.load(tmp_path / "models" / "head.npz")
+    back = trained.load(tmp_path / "models" / "head.npz")
     for name in ("kind", "classes", "net", "dataset", "recipe", "options"):
         assert getattr(back, name) == getattr(head, name)
     x, _ = blobs(2500)  # more than two chunks
@@ -209,7 +209,7 @@ def test_a_head_comes_back_from_its_file(kind, tmp_path):
         n: c.tolist() for n, c in head.curves.items()
     }
     assert [p.name for p in (tmp_path / "models").iterdir()] == ["head.npz"]
-    assert files.title(back) == f"{kind} head on mini features of sample, untrained"
+    assert trained.title(back) == f"{kind} head on mini features of sample, untrained"
 
 
 def test_chunks_do_not_show():
@@ -254,7 +254,7 @@ def damage(path, **changed):
         ({"array/kernel_0": np.zeros(3)}, "don't fit together"),
         ({"classes": np.array(["a", "b"])}, "names 2 classes, but its arrays tell 4 apart"),
         (
-            {"about": np.array(json.dumps(dict.fromkeys(files.ABOUT, "softmaxx")))},
+            {"about": np.array(json.dumps(dict.fromkeys(trained.ABOUT, "softmaxx")))},
             "unknown head 'softmaxx'; known: softmax, mlp",
         ),
     ],
@@ -264,20 +264,20 @@ def test_damaged_files_are_refused(tmp_path, changed, message):
     fitted().save(path)
     damage(path, **changed)
     with pytest.raises(InputError, match=message):
-        files.load(path)
+        trained.load(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 torn"])
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "head.npz"
     with pytest.raises(InputError, match="there is no head at"):
-        files.load(path)
+        trained.load(path)
     path.write_bytes(content)
     with pytest.raises(InputError, match="is not a head"):
-        files.load(path)
+        trained.load(path)
     np.savez(path, about=np.array([{"kind": "softmax"}], dtype=object))
     with pytest.raises(InputError, match=r"not a whole .npz file of plain arrays"):
-        files.load(path)
+        trained.load(path)
 
 
 def test_a_torn_file_is_refused(tmp_path):
@@ -285,7 +285,7 @@ def test_a_torn_file_is_refused(tmp_path):
     fitted().save(path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="is not a head"):
-        files.load(path)
+        trained.load(path)
 
 
 # --- what a fit refuses -----------------------------------------------------------------------
@@ -352,7 +352,7 @@ def test_the_stage_trains_and_says_untrained(workspace, capsys):
         "train: softmax head on mini features of sample, untrained: 70 images of 4 classes; loss "
     )
     assert "val_acc" in printed
-    head = files.load(workspace / "head.npz")
+    head = trained.load(workspace / "head.npz")
     assert (head.net, head.dataset, head.classes) == ("mini", "sample", list("abcd"))
     assert head.options == {"epochs": 4, "batch_size": 16, "seed": 0}  # hidden is not softmax's
 
@@ -361,7 +361,7 @@ def test_the_stage_trains_without_validation_rows(workspace):
     x, y = blobs()
     write_pack(workspace / "validation.p", x[:0], y[:0])
     run_stage(workspace)
-    assert list(files.load(workspace / "head.npz").curves) == ["loss", "acc"]
+    assert list(trained.load(workspace / "head.npz").curves) == ["loss", "acc"]
 
 
 def test_packs_of_two_recipes_are_refused(workspace):

@@ -12,10 +12,11 @@ from conftest import ROOT
 from PIL import Image as Picture
 
 from stages import index as stage
-from transfer.datasets import decoder, index, readers, sources, survey
-from transfer.datasets.images import Image
+from transfer.datasets import index, sources, survey
 from transfer.datasets.index import Row
 from transfer.datasets.knowledge import NAME, Knowledge
+from transfer.datasets.reading import decoder, readers
+from transfer.datasets.reading.images import Image
 from transfer.errors import InputError
 
 OWN = sources.Source(name="mine", kind="own", split={"validation": 0.25, "test": 0.25})

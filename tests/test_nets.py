@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import applications, layers, ops
 
-from transfer.datasets import decoder
+from transfer.datasets.reading import decoder
 from transfer.errors import InputError
 from transfer.features.resizing import resize
 from transfer.nets import cards, networks, weights

@@ -10,8 +10,9 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from transfer.datasets import folders, readers, sources
-from transfer.datasets.decoder import Unreadable
+from transfer.datasets import sources
+from transfer.datasets.reading import folders, readers
+from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
 
 

@@ -7,7 +7,9 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from transfer.datasets import readers, sample, signs, sources
+from transfer.datasets import sources
+from transfer.datasets.reading import readers
+from transfer.datasets.rendering import sample, signs
 from transfer.errors import InputError
 
 SPEC = {"images": 2, "size": 32}

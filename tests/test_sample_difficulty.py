@@ -3,7 +3,9 @@
 import numpy as np
 
 from tests.imports import ROOT
-from transfer.datasets import readers, sample, sources
+from transfer.datasets import sources
+from transfer.datasets.reading import readers
+from transfer.datasets.rendering import sample
 from transfer.features import extraction
 from transfer.features.engine import BATCH, Engine
 from transfer.features.resizing import resize

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
-from transfer.datasets import decoder, duplicates, images, splits
+from transfer.datasets import duplicates, splits
 from transfer.datasets.index import Row
 from transfer.datasets.knowledge import Knowledge
+from transfer.datasets.reading import decoder, images
 from transfer.errors import InputError
 
 

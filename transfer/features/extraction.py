@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from transfer.datasets import readers
+from transfer.datasets.reading import readers
 from transfer.features.engine import BATCH
 from transfer.features.resizing import resize
 

@@ -1,6 +1,6 @@
 """The recipe: everything that decides a feature besides the image, as a plain dict."""
 
-from transfer.datasets import decoder
+from transfer.datasets.reading import decoder
 from transfer.features.engine import BATCH
 
 

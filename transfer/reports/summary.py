@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from transfer.datasets import splits
-from transfer.heads import files
+from transfer.heads import trained
 
 DIGITS = 6  # of a metric: far below any interval's width, so that files stay equal and readable
 
@@ -29,7 +29,7 @@ def summary(head, measured, n_train, rows, per_class, data):
         "n_set_aside": set_aside,
         "n_train": n_train,
         "n_unreadable": sum(row.problem != "" for row in rows) - set_aside,
-        "weights": files.weights_origin(head.recipe),
+        "weights": trained.weights_origin(head.recipe),
     }
 
 
@@ -52,7 +52,7 @@ def table(head, found):
     parts = [part for part in ("validation", "test") if part in found]
     lines = [["", *COLUMNS], *([part, *_cells(found[part])] for part in parts)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [files.title(head)]
+    text = [trained.title(head)]
     for name, *cells in lines if parts else ():
         padded = (cell.rjust(w) for cell, w in zip(cells, widths[1:], strict=True))
         text.append("  ".join([name.ljust(widths[0]), *padded]))

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from transfer.datasets import scenes, signs
+from transfer.datasets.rendering import scenes, signs
 from transfer.errors import InputError, unknown
 
 FACE = 128  # pixels of a face before it is placed in a scene

@@ -1,7 +1,7 @@
 """Images of a dataset, whatever the layout of its files."""
 
-from transfer.datasets import cifar10, class_folders
-from transfer.datasets.images import Image, digest, pixels
+from transfer.datasets.reading import cifar10, class_folders
+from transfer.datasets.reading.images import Image, digest, pixels
 from transfer.errors import InputError, unknown
 
 __all__ = ["LAYOUTS", "Image", "digest", "pixels", "read"]

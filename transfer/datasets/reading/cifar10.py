@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from transfer.datasets import archives
-from transfer.datasets.images import Image
+from transfer.datasets.reading import archives
+from transfer.datasets.reading.images import Image
 from transfer.errors import InputError
 from transfer.pickles.reader import load
 

@@ -3,7 +3,7 @@
 import os
 import re
 
-from transfer.datasets.archives import MEMBER_LIMIT, ODD
+from transfer.datasets.reading.archives import MEMBER_LIMIT, ODD
 from transfer.errors import InputError
 
 

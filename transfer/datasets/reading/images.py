@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from transfer.datasets import decoder
+from transfer.datasets.reading import decoder
 
 
 def pixels(image):

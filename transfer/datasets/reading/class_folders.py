@@ -9,9 +9,9 @@ is never ignored: one that is no image becomes an Image whose decoding is refuse
 
 from pathlib import Path, PurePosixPath
 
-from transfer.datasets import archives, folders
-from transfer.datasets.decoder import EXTENSIONS
-from transfer.datasets.images import Image
+from transfer.datasets.reading import archives, folders
+from transfer.datasets.reading.decoder import EXTENSIONS
+from transfer.datasets.reading.images import Image
 from transfer.errors import InputError
 
 PARTS = ("train", "validation", "test")
