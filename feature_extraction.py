@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from transfer import errors
-from transfer.heads import kinds
+from transfer.heads import kinds, trained
 from transfer.packs import reader as packs
 
 WIDTH = 30  # characters of the bar
@@ -52,6 +52,8 @@ def main(argv=None):
         check(training, given.training_file, validation, given.validation_file)
         # As in the course: as many classes as there are different training labels.
         classes, labels = np.unique(training.labels, return_inverse=True)
+        if trained.is_untrained(training.recipe):  # aside: stdout is the course's, word for word
+            print(f"note: the features in {given.training_file} are untrained", file=sys.stderr)
         show(training, validation)
         display = Display(len(labels), given.epochs)
         kinds.fit(

@@ -10,6 +10,7 @@ from transfer.datasets import sources
 from transfer.features import choices
 from transfer.heads import kinds
 from transfer.nets import cards
+from transfer.writing import replacing
 
 
 def main(source, card, checked):
@@ -17,16 +18,13 @@ def main(source, card, checked):
     given = params.read(*params.KEYS)
     net = cards.load(card)
     dataset = sources.load(source)
-    choices.choose(
-        net,
-        dataset.recommend,
-        layers=given["extract.layers"],
-        size=given["extract.size"],
-        views=given["extract.views"],
-        cut=given["extract.cut"],
-    )
+    for name in dataset.recommend:
+        if name not in ("any", *cards.known()):
+            raise errors.unknown(f"net in recommend of {dataset.name}", name, cards.known())
+    choices.choose(net, dataset.recommend, given)
     kinds.named(given["head.kind"])
-    checked.write_text("params.yaml names what is here\n", encoding="utf-8")
+    with replacing(checked) as file:
+        file.write("params.yaml names what is here\n")
 
 
 if __name__ == "__main__":

@@ -24,18 +24,19 @@ def main(
     for part, path in parts.items():
         trained.require_same_source(model, head, read[part], path)
     n_train = len(read.pop("train").labels)
+    weights = trained.weights_origin(model.recipe)
     measured, rows = {}, []
     for part, pack in read.items():
         if len(pack.labels):  # a dataset without a test part has an empty pack
             p = model.probabilities(pack.features)
             measured[part] = measures.measure(p, pack.labels, pack.groups)
-            rows += tables.table(pack, part, p, model.classes)
+            rows += tables.table(pack, part, p, model.classes, weights)
     origin = manifests.read(raw)["origin"]
     found = summary.summary(model, measured, n_train, indexes.read(index), per_class, origin)
     summary.write(metrics, found)
     tables.write(predictions, rows)
     plots.confusion(confusion, rows)
-    plots.curves(curves, model.curves)
+    plots.curves(curves, model.curves, weights)
     print(f"evaluate: {summary.table(model, found)}")
 
 

@@ -4,8 +4,6 @@ Reads raw and the dataset folder, the index, the card and the backbone.  Writes 
 training, validation and test part, rows as in the index.  No TensorFlow.
 """
 
-import time
-
 from transfer import errors, params
 from transfer.datasets import index as table
 from transfer.datasets import sources
@@ -15,8 +13,6 @@ from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe
 from transfer.nets import cards, graphs
 from transfer.packs import writer as packs
-
-PARTS = ("train", "validation", "test")
 
 
 def main(source, raw, index, card, backbone, train, validation, test):
@@ -28,34 +24,37 @@ def main(source, raw, index, card, backbone, train, validation, test):
         "extract.precision",
         "extract.engine",
     )
-    dataset, net = sources.load(source), cards.load(card)
-    asked = {key: given[f"extract.{key}"] for key in ("layers", "size", "views", "cut")}
-    choice = choices.choose(net, dataset.recommend, **asked)
-    graph = graphs.open_pooled(backbone, choice.layers, choice.size, BATCH)
-    engine = Engine(graph, given["extract.precision"])
-    made_by = recipe(net, graphs.read_about(backbone), engine, choice)
-    rows = [row for row in table.read(index) if row.split in PARTS]
-    members = [row.member for row in rows]
+    dataset, net, about = sources.load(source), cards.load(card), graphs.read_about(backbone)
+    choice = choices.choose(net, dataset.recommend, given)
+    engine = Engine(
+        graphs.open_pooled(backbone, choice.layers, choice.size, BATCH), choice.precision
+    )
+    made = recipe(net, about, engine, choice) | {
+        "source": {"net": net.name, "dataset": dataset.name, "weights": about["weights"]["origin"]}
+    }
+    rows = table.read(index)
+    parts = {part: [row for row in rows if row.split == part] for part in table.PARTS}
+    members = [row.member for part in parts.values() for row in part]
     images = readers.read(dataset, source, raw, set(members))
-    start = time.monotonic()
     features = extraction.extract(images, members, engine, choice.size, net.resize)
-    rate = len(rows) / (time.monotonic() - start)
-    classes = sorted({row.label for row in rows})
-    for part, path in zip(PARTS, (train, validation, test), strict=True):
-        mine = [number for number, row in enumerate(rows) if row.split == part]
+    classes = sorted({row.label for part in parts.values() for row in part})
+    number = {label: i for i, label in enumerate(classes)}
+    start = 0
+    for part, path in zip(table.PARTS, (train, validation, test), strict=True):
+        mine = parts[part]
         packs.write(
             path,
-            features=features[mine],
-            labels=[classes.index(rows[number].label) for number in mine],
-            ids=[rows[number].id for number in mine],
-            groups=[rows[number].group for number in mine],
+            features=features[start : (start := start + len(mine))],
+            labels=[number[row.label] for row in mine],
+            ids=[row.id for row in mine],
+            groups=[row.group for row in mine],
             classes=classes,
-            recipe=made_by | {"dataset": dataset.name},
+            recipe=made,
         )
-    untrained = " untrained," if made_by["weights"]["origin"] == "untrained" else ""
+    untrained = ", untrained" if made["source"]["weights"] == "untrained" else ""
     print(
-        f"extract: {net.name} on {dataset.name}:{untrained} {len(rows):,} images, D = "
-        f"{engine.length:,}, {choice.size} px, {engine.precision}, {rate:,.0f} images/s"
+        f"extract: {net.name} on {dataset.name}{untrained}: {len(members):,} images, "
+        f"D = {engine.length:,}, {choice.size} px, {engine.precision}"
     )
 
 

@@ -9,7 +9,7 @@ from transfer import errors, params
 from transfer.datasets import index as table
 from transfer.datasets import sources, survey
 from transfer.datasets.reading import readers
-from transfer.downloads import files
+from transfer.downloads import kept
 
 
 def main(source, raw, index):
@@ -27,7 +27,7 @@ def main(source, raw, index):
         validation=given["split.validation"],
         test=given["split.test"],
         seed=given["split.seed"],
-        store=files.store_folder(),
+        store=kept.store_folder(),
     )
     table.write(index, rows)
     print(f"index: {dataset.name}: {table.summary(rows)}")

@@ -56,7 +56,8 @@ def test_fields(card):
     assert card.layers == ("a", "b")
     assert cards.chosen_layers(card, "card") == (("b", 2),)
     assert cards.chosen_layers(card, ["a:3", "b"]) == (("a", 3), ("b", 1))
-    assert cards.chosen_layers(dataclasses.replace(card, multi=()), "multi") == (("b", 2),)
+    with pytest.raises(InputError, match="the card of net lists no layers for"):
+        cards.chosen_layers(dataclasses.replace(card, multi=()), "multi")
 
 
 def test_unknown_layer_and_cells(card):

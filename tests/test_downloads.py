@@ -9,7 +9,9 @@ import threading
 import pytest
 
 from transfer.downloads import fetching, manifests, mirrors, pins
-from transfer.downloads.files import File, digests_of, store_folder
+from transfer.downloads.fetching import digests_of
+from transfer.downloads.files import File
+from transfer.downloads.kept import store_folder
 from transfer.errors import InputError
 
 BODY = b"weights " * 1000
@@ -110,6 +112,14 @@ def test_a_damaged_kept_file_is_fetched_again(tmp_path):
     assert len(log) == 2
 
 
+def test_a_hash_of_the_other_kind_costs_no_download(tmp_path):
+    with serving({"/w.npy": BODY}) as (base, log):
+        fetch(File("w.npy", f"{base}/w.npy", md5=MD5), tmp_path)
+        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
+        fetch(File("w.npy", f"{base}/w.npy", md5=MD5), tmp_path)
+        assert log == ["/w.npy"]
+
+
 def test_a_file_that_the_mirror_lacks_comes_from_its_public_address(tmp_path):
     with serving({"/w.npy": BODY}) as (base, log):
         mirror = mirrors.find(str(mirror_folder(tmp_path / "m", name="other.npy")))
@@ -186,6 +196,43 @@ def test_a_mirror_that_is_missing_or_damaged(tmp_path):
         mirrors.find(str(tmp_path / "m"))
 
 
+@pytest.mark.parametrize(
+    "address", ["http://my mirror/x", "http://h:abc/", "~nobody-of-that-name/x", "http://[::1"]
+)
+def test_addresses_that_are_none(address):
+    with pytest.raises(InputError, match="can't be used"):
+        mirrors.find(address)
+
+
+def test_a_server_that_does_not_speak_http(tmp_path):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(5)
+
+        def answer():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"220 not http\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(InputError, match="can't be used"):
+            mirrors.find(address)
+        with pytest.raises(InputError, match="can't be had from"):
+            fetch(File("w", f"{address}/w", sha256=SHA), tmp_path)
+
+
+def test_sums_as_other_tools_write_them(tmp_path):
+    folder = mirror_folder(tmp_path / "m")
+    (folder / "SHA256SUMS").write_text(f"{SHA.upper()} *./w.npy\n\n{'0' * 64}  images/a b.png\n")
+    assert mirrors.find(str(folder)).sums == {"w.npy": SHA, "images/a b.png": "0" * 64}
+
+
 def test_pin_writes_the_hash_and_keeps_comments(tmp_path):
     card = tmp_path / "net.yaml"
     with serving({"/w.npy": BODY}) as (base, log):
@@ -203,6 +250,15 @@ def test_pin_writes_the_hash_and_keeps_comments(tmp_path):
         # What was pinned is not fetched a second time.
         fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
         assert log == ["/w.npy"]
+
+
+def test_pin_keeps_the_form_of_a_list(tmp_path):
+    source = tmp_path / "source.yaml"
+    with serving({"/w.npy": BODY}) as (base, _):
+        text = f"files:\n  - name: w.npy\n    url: {base}/w.npy\n"
+        source.write_text(text)
+        pins.pin(source, lambda tree: tree["files"])
+    assert source.read_text() == f"{text}    sha256: {SHA}\n    size: {len(BODY)}\n"
 
 
 def test_manifest_round_trip_and_faults(tmp_path):

@@ -17,7 +17,8 @@ OPTIONS = {
     "softmax": {"epochs": 5, "batch_size": 16, "seed": 0},
     "mlp": {"epochs": 5, "batch_size": 16, "seed": 0, "hidden": 12},
 }
-RECIPE = {"net": "mini", "dataset": "sample", "size": 64, "weights": {"origin": "untrained"}}
+SOURCE = {"net": "mini", "dataset": "sample", "weights": "untrained"}
+RECIPE = {"size": 64, "source": SOURCE}
 
 
 def blobs(n=70, d=10, c=4, seed=0):

@@ -24,8 +24,8 @@ PARAMETERS = {
     "inception_mixed8": 21_802_784,
 }
 
-# Height, width and channels at the card's size: GoogLeNet table 1, SqueezeNet 1.1's prototxt,
-# ResNet table 1, InceptionV3 table 1 and Keras' summary.
+# Height, width and channels at the card's size: GoogLeNet table 1, ResNet table 1, InceptionV3
+# table 1 and Keras' summary; SqueezeNet 1.1 with pools rounded down (Caffe's prototxt rounds up).
 SHAPES = [
     ("googlenet", "conv1_7x7_s2", (112, 112, 64)),
     ("googlenet", "pool1_3x3_s2", (56, 56, 64)),

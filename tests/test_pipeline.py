@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import subprocess
+import time
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -188,7 +189,7 @@ def test_a_switch_changes_lock_params_and_metrics_alone_and_back_comes_from_the_
     out = repo.call(
         "dvc", "exp", "run", "-n", "squeeze", "-S", "net=squeezenet", "-S", "weights=random"
     )
-    assert "squeezenet on mine: untrained" in out
+    assert "squeezenet on mine, untrained: 24 images" in out
     assert repo.changed() == ["dvc.lock", "params.yaml", "reports/metrics.json"]
     assert repo.metrics() != first
     back = repo.call(
@@ -209,13 +210,16 @@ def test_a_switch_changes_lock_params_and_metrics_alone_and_back_comes_from_the_
 
 
 def test_a_queued_grid_over_a_cold_dataset_with_a_relative_mirror(repo):
-    for kind in ("softmax", "mlp"):
-        repo.call(
-            "dvc", "exp", "run", "--queue", "-n", f"cold-{kind}", "-S", "dataset=cold",
-            "-S", f"head.kind={kind}",
-        )  # fmt: skip
-    repo.call("dvc", "exp", "run", "--run-all")
-    shown = repo.call("dvc", "metrics", "diff", "--all", "--json", "cold-softmax", "cold-mlp")
+    grid = ["-S", "dataset=cold", "-S", "head.kind=softmax,mlp"]
+    repo.call("dvc", "exp", "run", "--queue", "-n", "cold", *grid)
+    repo.call("dvc", "queue", "start")
+    for _ in range(120):
+        states = repo.call("dvc", "queue", "status")
+        if "Running" not in states and "Queued" not in states:
+            break
+        time.sleep(1)
+    assert states.count("Success") == 2, states
+    shown = repo.call("dvc", "metrics", "diff", "--all", "--json", "cold-1", "cold-2")
     found = json.loads(shown)["reports/metrics.json"]
     assert found["n_train"] == {"old": 12, "new": 12, "diff": 0}
     assert found["data"]["old"] == found["data"]["new"] == "mirror"
@@ -230,7 +234,7 @@ def test_a_queued_grid_over_a_cold_dataset_with_a_relative_mirror(repo):
         ("dataset=mime", "error: unknown dataset 'mime'; known: mine, "),
         ("head.kind=sofmax", "error: unknown head 'sofmax'; known: softmax, "),
         ("extract.layers=[blok2]", "error: unknown layer of mini 'blok2'; known: block2, "),
-        ("mirror=nowhere", "the mirror "),
+        ("mirror=nowhere", "/nowhere can't be used: "),
         ("split.by=frame", "error: params.yaml: split.by must be one of group, image"),
     ],
 )
@@ -247,9 +251,9 @@ def test_bad_names_get_one_sentence(repo, override, sentence):
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"one/a.png": True}, "class"),
-        ({"one/a.png": True, "two/": None}, "two"),
-        ({"one/a.png": True, "val/b.png": True}, "val"),
+        ({"one/a.png": True}, "needs at least two class folders with images; received one"),
+        ({"one/a.png": True, "two/": None}, "the class two has no image in two; expected"),
+        ({"train/one/a.png": True, "val/b.png": True}, "rename val to validation; parts are named"),
     ],
 )
 def test_bad_folders_get_one_sentence(repo, files, sentence):

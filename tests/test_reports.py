@@ -180,11 +180,15 @@ def test_written_json_is_sorted_and_rounded(tmp_path):
 
 
 def test_curves_have_all_columns(tmp_path):
-    plots.curves(tmp_path / "c.csv", {"acc": np.array([0.5, 1]), "loss": np.array([1 / 3, 1e-9])})
-    expected = "epoch,loss,val_loss,acc,val_acc\n1,0.333333,,0.5,\n2,1e-09,,1,\n"
+    plots.curves(
+        tmp_path / "c.csv", {"acc": np.array([0.5, 1]), "loss": np.array([1 / 3, 1e-9])}, "mirror"
+    )
+    expected = (
+        "epoch,loss,val_loss,acc,val_acc,weights\n1,0.333333,,0.5,,mirror\n2,1e-09,,1,,mirror\n"
+    )
     assert (tmp_path / "c.csv").read_text() == expected
-    plots.curves(tmp_path / "c.csv", {})
-    assert (tmp_path / "c.csv").read_text() == "epoch,loss,val_loss,acc,val_acc\n"
+    plots.curves(tmp_path / "c.csv", {}, "mirror")
+    assert (tmp_path / "c.csv").read_text() == "epoch,loss,val_loss,acc,val_acc,weights\n"
 
 
 def test_confusion_takes_validation_else_test(tmp_path):
@@ -194,9 +198,9 @@ def test_confusion_takes_validation_else_test(tmp_path):
         for part, predicted in (("validation", "x"), ("test", "y"))
     ]
     plots.confusion(tmp_path / "c.csv", rows)
-    assert (tmp_path / "c.csv").read_text() == 'actual,predicted\n"a, b",x\n'
+    assert (tmp_path / "c.csv").read_text() == 'actual,predicted,weights\n"a, b",x,weights\n'
     plots.confusion(tmp_path / "c.csv", rows[1:])
-    assert (tmp_path / "c.csv").read_text() == 'actual,predicted\n"a, b",y\n'
+    assert (tmp_path / "c.csv").read_text() == 'actual,predicted,weights\n"a, b",y,weights\n'
 
 
 # --- the stage --------------------------------------------------------------------------------

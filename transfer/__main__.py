@@ -10,14 +10,15 @@ from transfer.nets import cards
 
 def pin(name):
     """Downloads the files of a net or dataset that have no known hash, and writes the hash down."""
-    card = cards.CARDS / f"{name}.yaml"
-    source = sources.FOLDER / name / sources.NAME
-    if card.is_file():
-        lines = pins.pin(card, lambda tree: [tree["weights"]] if "name" in tree["weights"] else [])
-    elif source.is_file():
-        lines = pins.pin(source, lambda tree: tree.get("files", []))
+    if name in cards.known():
+        path = cards.CARDS / f"{name}.yaml"
+        has_file = cards.load(path).weights is not None
+        lines = pins.pin(path, lambda tree: [tree["weights"]] if has_file else [])
+    elif name in sources.known() and sources.load(sources.FOLDER / name).files:
+        path = sources.FOLDER / name / sources.NAME
+        lines = pins.pin(path, lambda tree: tree["files"])
     else:
-        raise errors.unknown("net or dataset", name, [*cards.known(), *sources.known()])
+        raise errors.unknown("net or dataset with files", name, [*cards.known(), *sources.known()])
     print("\n".join(lines))
 
 

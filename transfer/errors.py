@@ -47,3 +47,9 @@ def sentences():
     except BrokenPipeError:  # the reader of our output has gone (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as fault:
+        if fault.filename is None:
+            raise
+        sys.stdout.flush()
+        print(f"error: {fault.filename} can't be used: {fault.strerror}", file=sys.stderr)
+        sys.exit(1)

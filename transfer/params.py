@@ -4,7 +4,6 @@ A stage asks for dotted keys and gets those alone, so the keys in its call are t
 dvc.yaml must declare; a test compares the two.
 """
 
-import difflib
 from pathlib import Path
 
 import yaml
@@ -81,13 +80,20 @@ def read(*keys, path="params.yaml"):
 
     Raises InputError where the file can't be read, a key is missing or a value is not allowed.
     """
+    tree = _tree(path)
+    return {key: _value(tree, key, path) for key in keys}
+
+
+def _tree(path):
     try:
         tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} is not here; run in the repository's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as fault:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(fault).split())}") from None
-    return {key: _value(tree, key, path) for key in keys}
+    if not isinstance(tree, dict):
+        raise InputError(f"{path} must hold keys such as net; received {type(tree).__name__}")
+    return tree
 
 
 def _value(tree, key, path):
@@ -112,7 +118,6 @@ def unread_keys(path="params.yaml"):
             else:
                 yield f"{prefix}{name}"
 
-    for key in leaves(yaml.safe_load(Path(path).read_text(encoding="utf-8"))):
+    for key in leaves(_tree(path)):
         if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
-            raise unknown(f"key in {path}", key, near or KEYS)
+            raise unknown(f"key in {path}", key, KEYS)

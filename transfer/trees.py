@@ -20,9 +20,12 @@ def read(path):
     try:
         text = path.read_text(encoding="utf-8")
         node, value = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
+        lines = _lines(node, path)
+    except InputError:
+        raise
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as fault:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(fault).split())}") from None
-    tree = Tree(path, _lines(node, path), {} if value is None else value)
+    tree = Tree(path, lines, {} if value is None else value)
     if not isinstance(tree.value, dict):
         raise tree.fault(f"must be a mapping of keys; received {type(value).__name__}")
     return tree

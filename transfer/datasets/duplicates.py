@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+# How the problem of a readable image begins; all other problems are images that can't be read.
+SET_ASIDE = "the same image stands"
+
 # A part that is judged later keeps its copy: test before validation before what is trained on.
 _RANK = {"test": 2, "validation": 1}
 
@@ -16,19 +19,30 @@ def set_aside(rows):
     for row in rows:
         if not row.problem:
             by_content.setdefault(row.sha256, []).append(row)
-    return [_judged(row, by_content.get(row.sha256, ())) for row in rows]
+    # Once a content, not once a row: of 100,000 copies each would look at all the others.
+    rivals = {sha256: _rivals(rows) for sha256, rows in by_content.items() if len(rows) > 1}
+    return [
+        _judged(row, *rivals[row.sha256]) if not row.problem and row.sha256 in rivals else row
+        for row in rows
+    ]
 
 
-def _judged(row, copies):
-    if row.problem or len(copies) < 2:
-        return row
-    others = sorted((c.label, c.id) for c in copies if c.label != row.label)
-    if others:
-        label, id_ = others[0]
-        return replace(row, problem=f"the same image stands under another label: {label} ({id_})")
-    part, id_ = max(((c.split, c.id) for c in copies), key=lambda c: (_RANK.get(c[0], 0), c[1]))
-    if _RANK.get(part, 0) > _RANK.get(row.split, 0):
-        return replace(row, problem=f"the same image stands in the source's {part} part: {id_}")
+def _rivals(copies):
+    """The two first (label, id) of different labels, and the row of the part judged last."""
+    first = {}
+    for copy in sorted(copies, key=lambda copy: (copy.label, copy.id)):
+        first.setdefault(copy.label, copy.id)
+    last = max(copies, key=lambda copy: (_RANK.get(copy.split, 0), copy.id))
+    return sorted(first.items())[:2], last
+
+
+def _judged(row, labels, last):
+    for label, id_ in labels:
+        if label != row.label:
+            return replace(row, problem=f"{SET_ASIDE} under another label: {label} ({id_})")
+    if _RANK.get(last.split, 0) > _RANK.get(row.split, 0):
+        place = f"in the source's {last.split} part: {last.id}"
+        return replace(row, problem=f"{SET_ASIDE} {place}")
     return row
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import astuple, dataclass, fields
 
 from transfer.errors import InputError
+from transfer.writing import replacing
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,13 @@ class Row:
     problem: str = ""
 
 
+PARTS = ("train", "validation", "test")  # splits that become packs, in their order
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
 def write(path, rows):
     """Writes the index; the same rows give the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(astuple(row) for row in rows)

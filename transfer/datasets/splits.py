@@ -98,8 +98,8 @@ def _round_robin(units, seed):
     """Rows of `units`, one of each in turn, so that a ceiling takes from every track."""
     # Copies have the same hash: ids keep their order the same for any order of the files.
     columns = [sorted(unit, key=lambda row: (_hash(seed, row.sha256), row.id)) for unit in units]
-    longest = max(map(len, columns), default=0)
-    return [column[i] for i in range(longest) for column in columns if i < len(column)]
+    places = ((i, c) for c, column in enumerate(columns) for i in range(len(column)))
+    return [columns[c][i] for i, c in sorted(places)]
 
 
 def _hash(seed, content):

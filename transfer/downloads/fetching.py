@@ -5,8 +5,10 @@ that a mirror's SHA256SUMS lists comes from there and is checked against that li
 comes from its public address and is checked against the hash that stands in git.
 """
 
+import contextlib
+import hashlib
+import http.client
 import os
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -14,10 +16,11 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from transfer.downloads.files import CHUNK, Digester, digests_of, store_folder
+from transfer.downloads import kept
 from transfer.downloads.mirrors import TIMEOUT, reason
 from transfer.errors import InputError
 
+CHUNK = 1 << 20  # bytes read at a time
 TRIES = 3
 
 
@@ -59,13 +62,11 @@ def fetch(file, folder, mirror, *, pin, else_try=""):
     target = folder / file.name
     target.unlink(missing_ok=True)
     if what.is_web:
-        kept = store_folder() / "downloads" / f"{what.algorithm}-{what.digest}"
-        digests = digests_of(kept) if kept.exists() else {}
-        if digests.get(what.algorithm) != what.digest:
-            digests = _download(file, what, kept, else_try)
-        _link(kept, target)
+        digests = _from_web(file, what, else_try)
+        kept.link(kept.place(what.algorithm, what.digest), target)
     else:
-        digests = _copy(what, target)
+        # A copy, never a link: DVC write-protects what it links, and a mirror is not ours.
+        digests = _from_folder(file, what, target)
     return {
         "name": file.name,
         "sha256": digests["sha256"],
@@ -74,15 +75,17 @@ def fetch(file, folder, mirror, *, pin, else_try=""):
     }
 
 
-def stream(address, path, file, else_try=""):
-    """Downloads `address` to `path`, tried several times; returns {"sha256", "md5"}.
+def download(address, path, file, else_try=""):
+    """Downloads `address` to `path`, tried several times; returns {"sha256": hex, "md5": hex}.
 
     Raises InputError where it can't be had; nothing is checked here.
     """
     for attempt in range(1, TRIES + 1):
         try:
-            return _stream(address, path, file)
-        except (OSError, ValueError) as fault:  # URLError, time-outs and cuts are OSErrors
+            with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
+                declared = int(answer.headers.get("Content-Length") or 0)
+                return _write(answer, path, file, declared)
+        except (OSError, ValueError, http.client.HTTPException) as fault:
             lasting = isinstance(fault, urllib.error.HTTPError) and fault.code < 500
             if lasting or attempt == TRIES:
                 raise InputError(
@@ -93,43 +96,45 @@ def stream(address, path, file, else_try=""):
     return None
 
 
-def _download(file, what, kept, else_try):
-    """Downloads to `kept`: the whole file, checked, or nothing; returns its digests."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+@contextlib.contextmanager
+def partial():
+    """The path of a file that is being downloaded; it is gone afterwards unless it was moved."""
+    folder = kept.store_folder() / "downloads"
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{os.getpid()}.part"
     try:
-        digests = stream(what.address, part, file, else_try)
-        _check(what, digests)
-        part.replace(kept)
+        yield part
     finally:
         part.unlink(missing_ok=True)
+
+
+def digests_of(path):
+    """{"sha256": hex, "md5": hex} of the file `path`; md5 is all that some publishers give."""
+    with path.open("rb") as file:
+        return _digests(iter(lambda: file.read(CHUNK), b""))
+
+
+def _from_web(file, what, else_try):
+    here = kept.place(what.algorithm, what.digest)
+    if here.exists():
+        digests = digests_of(here)
+        if digests[what.algorithm] == what.digest:
+            return digests
+    with partial() as part:
+        digests = download(what.address, part, file, else_try)
+        _check(what, digests)
+        kept.keep(part, digests)
     return digests
 
 
-def _stream(address, path, file):
-    digester = Digester()
-    with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, path.open("wb") as out:
-        declared = int(answer.headers.get("Content-Length") or 0)
-        total = declared or file.size or None
-        with tqdm(desc=file.name, total=total, unit="B", unit_scale=True, disable=None) as bar:
-            while chunk := answer.read(CHUNK):
-                out.write(chunk)
-                digester.update(chunk)
-                bar.update(len(chunk))
-        if declared and out.tell() != declared:
-            raise OSError(f"cut after {out.tell():,} of {declared:,} bytes")
-    return digester.digests()
-
-
-def _copy(what, target):
-    # A copy, never a link: DVC write-protects what it links, and a mirror is not ours to change.
+def _from_folder(file, what, target):
     try:
-        shutil.copyfile(what.address, target)
+        with open(what.address, "rb") as source:
+            digests = _write(source, target, file, os.fstat(source.fileno()).st_size)
     except OSError as fault:
         raise InputError(
             f"{what.address} is listed by its mirror but can't be read ({reason(fault)})"
         ) from None
-    digests = digests_of(target)
     try:
         _check(what, digests)
     except InputError:
@@ -138,11 +143,32 @@ def _copy(what, target):
     return digests
 
 
-def _link(kept, target):
-    try:
-        os.link(kept, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(kept, target)
+def _write(source, path, file, declared):
+    """Copies the stream `source` of `declared` bytes (0: not known) to `path`; its digests."""
+
+    def chunks(out, bar):
+        while chunk := source.read(CHUNK):
+            out.write(chunk)
+            bar.update(len(chunk))
+            yield chunk
+
+    total = declared or file.size or None
+    with (
+        path.open("wb") as out,
+        tqdm(desc=file.name, total=total, unit="B", unit_scale=True, disable=None) as bar,
+    ):
+        digests = _digests(chunks(out, bar))
+        if declared and out.tell() != declared:
+            raise OSError(f"cut after {out.tell():,} of {declared:,} bytes")
+    return digests
+
+
+def _digests(chunks):
+    running = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
+    for chunk in chunks:
+        for digest in running.values():
+            digest.update(chunk)
+    return {name: digest.hexdigest() for name, digest in running.items()}
 
 
 def _check(what, digests):

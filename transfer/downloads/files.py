@@ -1,14 +1,7 @@
 """A public file: its name and address, and the hashes its bytes must have."""
 
-import hashlib
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
-
-import platformdirs
-
-CHUNK = 1 << 20  # bytes read at a time
 
 
 @dataclass(frozen=True)
@@ -45,36 +38,3 @@ def described(tree, *further):
         raise tree.fault(f"needs a number of bytes; received {size!r}", "size")
     url, sha256, md5 = (tree.get(key, str, "") for key in ("url", "sha256", "md5"))
     return File(name, url, sha256, md5, size)
-
-
-def store_folder():
-    """The folder outside the workspace that outlives a run: $TRANSFER_STORE, else the user's
-    cache folder."""
-    return Path(os.environ.get("TRANSFER_STORE") or platformdirs.user_cache_dir("transfer"))
-
-
-class Digester:
-    """sha256 and md5 of the same bytes; md5 is all that some publishers give."""
-
-    def __init__(self):
-        self._running = {
-            "sha256": hashlib.sha256(),
-            "md5": hashlib.md5(usedforsecurity=False),
-        }
-
-    def update(self, chunk):
-        for running in self._running.values():
-            running.update(chunk)
-
-    def digests(self):
-        """{"sha256": hex, "md5": hex}"""
-        return {name: running.hexdigest() for name, running in self._running.items()}
-
-
-def digests_of(path):
-    """{"sha256": hex, "md5": hex} of the file `path`."""
-    digester = Digester()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digester.update(chunk)
-    return digester.digests()

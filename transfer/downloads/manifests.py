@@ -3,6 +3,7 @@
 import json
 
 from transfer.errors import InputError
+from transfer.writing import replacing
 
 
 def write(folder, origin, files=(), **more):
@@ -11,7 +12,8 @@ def write(folder, origin, files=(), **more):
     origin: published, mirror, own, rendered or untrained; files: dicts of `fetching.fetch`.
     """
     text = json.dumps({"origin": origin, "files": list(files), **more}, indent=2, sort_keys=True)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    with replacing(folder / "manifest.json") as file:
+        file.write(text + "\n")
 
 
 def read(folder):

@@ -1,5 +1,6 @@
 """A mirror: a folder or base address that holds files by their public names and a SHA256SUMS."""
 
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -40,7 +41,7 @@ def find(param):
     if not address:
         return Mirror()
     if not Mirror(address).is_web:
-        address = str(Path(os.environ.get("DVC_ROOT", "."), Path(address).expanduser()))
+        address = str(Path(os.environ.get("DVC_ROOT", "."), os.path.expanduser(address)))
     mirror = Mirror(address.rstrip("/"))
     where = mirror.at(SUMS)
     try:
@@ -49,7 +50,7 @@ def find(param):
                 text = answer.read(LARGEST).decode()
         else:
             text = Path(where).read_text(encoding="utf-8")
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, http.client.HTTPException) as fault:
         raise InputError(
             f"the mirror {mirror.address} can't be used: {where} can't be read ({reason(fault)}); "
             f"correct `mirror` in params.yaml or $TRANSFER_MIRROR, or leave both empty for the "
@@ -64,7 +65,7 @@ def _parse(text, where):
         if not line.strip():
             continue
         digest, _, name = line.strip().partition(" ")
-        name = name.strip().removeprefix("*")
+        name = name.strip().removeprefix("*").removeprefix("./")
         if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef") or not name:
             raise InputError(f"{where}, line {number}: expected `sha256  name`, received {line!r}")
         sums[name] = digest.lower()

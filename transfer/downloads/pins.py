@@ -1,34 +1,35 @@
 """Pins: the hash of a file that its publisher gives none for, written where its address stands."""
 
-import os
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from transfer.downloads import fetching
-from transfer.downloads.files import File, store_folder
+from transfer.downloads import fetching, kept
+from transfer.downloads.files import File
 from transfer.errors import InputError
+from transfer.writing import replacing
 
 
-def pin(path, entry_of):
+def pin(path, entries_of):
     """Downloads once each file of the YAML file `path` that lacks a hash, and writes its sha256
     and size there, comments kept.
 
-    `entry_of` gives the mappings that describe files, in the tree of the YAML file.  Returns lines
-    to print.  What was downloaded is kept beside the store, so it is not fetched again.
+    `entries_of` gives the mappings that describe files, in the tree of the YAML file.  Returns
+    lines to print.  What was downloaded is kept, so it is not fetched again.
     """
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
     tree = yaml.load(Path(path).read_text(encoding="utf-8"))
     lines = []
-    for entry in entry_of(tree):
+    for entry in entries_of(tree):
         if not entry.get("sha256") and not entry.get("md5"):
             entry["sha256"], entry["size"] = _pin(entry)
             lines.append(f"{entry['name']}: {entry['size']:,} bytes, sha256 {entry['sha256']}")
     if not lines:
         return [f"{path}: every file has a hash; nothing to pin"]
-    with Path(path).open("w", encoding="utf-8") as out:
+    with replacing(path) as out:
         yaml.dump(tree, out)
     return [*lines, f"written into {path}: look at the address once more before you commit it"]
 
@@ -36,13 +37,8 @@ def pin(path, entry_of):
 def _pin(entry):
     if not entry.get("url"):
         raise InputError(f"{entry['name']} has no public address, so there is nothing to pin")
-    folder = store_folder() / "downloads"
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"pin.{os.getpid()}.part"
-    try:
-        digests = fetching.stream(entry["url"], part, File(entry["name"], entry["url"]))
+    with fetching.partial() as part:
+        digests = fetching.download(entry["url"], part, File(entry["name"], entry["url"]))
         size = part.stat().st_size
-        part.replace(folder / f"sha256-{digests['sha256']}")
-    finally:
-        part.unlink(missing_ok=True)
+        kept.keep(part, digests)
     return digests["sha256"], size

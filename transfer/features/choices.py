@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from transfer.errors import InputError, unknown
+from transfer.features.resizing import KERNELS
 from transfer.nets import cards
 
 VIEWS = ("plain",)
@@ -10,30 +11,43 @@ VIEWS = ("plain",)
 
 @dataclass(frozen=True)
 class Choice:
-    """layers: tuple of (name, cells), joined in this order; size: pixels; views: names."""
+    """layers: tuple of (name, cells), joined in this order; size: pixels; views: names; precision:
+    what is asked of the device; engine: its name."""
 
     layers: tuple
     size: int
     views: tuple
+    precision: str
+    engine: str
 
 
-def choose(card, recommend, *, layers, size, views, cut):
-    """The Choice for `card`, where `recommend` is what the dataset's source file says.
+def choose(card, recommend, given):
+    """The Choice for `card`: `given` are the params `extract.*` by dotted key, `recommend` what the
+    dataset's source file says.
 
     auto: what it recommends for this net, else for `any`, else the card's own and the plain view.
-    Raises InputError for a layer, view or cut that is not there.
+    Raises InputError for a layer, view, kernel or cut that is not there.
     """
-    if cut is not None and cut not in card.cuts:
+    layers, size, views, cut = (given[f"extract.{k}"] for k in ("layers", "size", "views", "cut"))
+    if cut is not None:
         raise InputError(
-            f"extract.cut: {card.name} can't be cut at {cut!r}; "
-            f"its card lists the cuts: {', '.join(card.cuts) or 'none'}"
+            f"extract.cut: activations at a cut ({cut}) can't be extracted yet; leave it empty"
         )
+    if card.resize not in KERNELS:
+        raise unknown(f"resize kernel in the card of {card.name}", card.resize, KERNELS)
     advice = recommend.get(card.name) or recommend.get("any") or {}
     layers = advice.get("layers", "card") if layers == "auto" else layers
     size = advice.get("size", "card") if size == "auto" else size
     views = advice.get("views", ["plain"]) if views == "auto" else views
+    if not views:
+        raise InputError("extract.views must name at least one view, as [plain]")
     for view in views:
         if view not in VIEWS:
             raise unknown("view", view, VIEWS)
-    size = card.size if size == "card" else size
-    return Choice(cards.chosen_layers(card, layers), size, tuple(views))
+    return Choice(
+        layers=cards.chosen_layers(card, layers),
+        size=card.size if size == "card" else size,
+        views=tuple(views),
+        precision=given["extract.precision"],
+        engine="openvino",  # `auto` too: so far there is no other
+    )

@@ -20,7 +20,6 @@ class Engine:
     `precision` is what the device really runs: f32 where it has no bfloat16.
     """
 
-    name = "openvino"
     version = ov.get_version()
 
     def __init__(self, graph, precision):

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from transfer.datasets.reading import readers
+from transfer.datasets.reading import images as images_
+from transfer.datasets.reading.decoder import Unreadable
+from transfer.errors import InputError
 from transfer.features.engine import BATCH
 from transfer.features.resizing import resize
 
@@ -38,7 +40,13 @@ def _squares(images, wanted, size, kernel):
     """(member, uint8 [size, size, 3]) of each wanted image, decoded ahead by a pool of threads."""
 
     def square(image):
-        return image.member, resize(readers.pixels(image), size, kernel)
+        try:
+            return image.member, resize(images_.pixels(image), size, kernel)
+        except Unreadable as fault:
+            raise InputError(
+                f"{image.member} could be read when it was indexed and now can't: {fault}; "
+                f"run `dvc repro` again"
+            ) from None
 
     workers = os.cpu_count() or 1
     pending = deque()

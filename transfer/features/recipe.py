@@ -5,11 +5,14 @@ from transfer.features.engine import BATCH
 
 
 def recipe(card, about, engine, choice):
-    """The recipe of features by `engine` (its name, version and the precision that it really
-    runs) over the backbone that `about` describes, with the layers, size and views of `choice`."""
+    """The recipe of features by `engine` (its version, and the precision that it really runs) over
+    the backbone that `about` describes, with the layers, size and views of `choice`.
+
+    Names (of net, dataset, file) and where weights came from decide nothing and are not in it.
+    """
+    weights = about["weights"]
     return {
-        "net": card.name,
-        "weights": about["weights"],
+        "weights": weights.get("sha256") or f"seed {weights['seed']}",
         "graph": about["graph"],
         "layers": [name if cells == 1 else f"{name}:{cells}" for name, cells in choice.layers],
         "size": choice.size,
@@ -20,8 +23,8 @@ def recipe(card, about, engine, choice):
             "divisor": card.pixels.divisor,
         },
         "views": list(choice.views),
-        "engine": engine.name,
+        "engine": choice.engine,
         "batch": BATCH,
         "precision": engine.precision,
-        "versions": {engine.name: engine.version, "decoder": decoder.VERSION},
+        "versions": {choice.engine: engine.version, "decoder": decoder.VERSION},
     }

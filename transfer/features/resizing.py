@@ -3,8 +3,6 @@
 import numpy as np
 from PIL import Image
 
-from transfer.errors import unknown
-
 # Pillow's kernels: pixel centres at .5, and where the image shrinks the kernel widens with it, so
 # that no detail folds into noise.
 KERNELS = {
@@ -16,8 +14,6 @@ KERNELS = {
 
 def resize(pixels, size, kernel):
     """uint8 RGB [H, W, 3] -> uint8 RGB [size, size, 3]; the aspect ratio is not kept (a squash)."""
-    if kernel not in KERNELS:
-        raise unknown("resize kernel", kernel, KERNELS)
     if pixels.shape[:2] == (size, size):
         return pixels
     return np.asarray(Image.fromarray(pixels).resize((size, size), KERNELS[kernel]))

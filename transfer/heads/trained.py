@@ -6,15 +6,14 @@ It is written with `np.savez`, whose bytes hold no date, and read without pickle
 """
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from transfer.errors import InputError
 from transfer.heads import kinds
+from transfer.writing import replacing
 
 CHUNK = 1024  # rows of a memory-mapped pack that are in flight at once
 
@@ -66,15 +65,8 @@ class Head:
         }
         arrays |= {f"array/{name}": array for name, array in sorted(self.arrays.items())}
         arrays |= {f"curve/{name}": np.asarray(c, np.float64) for name, c in self.curves.items()}
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                np.savez(file, **arrays)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(path, "wb") as file:
+            np.savez(file, **arrays)
 
 
 ABOUT = ("kind", "net", "dataset", "recipe", "options")
@@ -122,11 +114,19 @@ def _assembled(arrays, path):
 def weights_origin(recipe):
     """Where the net's weights come from: published, mirror or untrained."""
     try:
-        return recipe["weights"]["origin"]
+        return recipe["source"]["weights"]
     except (KeyError, TypeError):
         raise InputError(
             "the recipe of the features does not say where weights come from"
         ) from None
+
+
+def is_untrained(recipe):
+    """Whether a pack's or head's `recipe` says so; a foreign pack has none, or anything."""
+    try:
+        return weights_origin(recipe) == "untrained"
+    except InputError:
+        return False
 
 
 def title(head):

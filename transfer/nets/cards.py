@@ -136,7 +136,9 @@ def chosen_layers(card, layers):
     if layers == "card":
         layers = [card.layer]
     elif layers == "multi":
-        layers = card.multi or [card.layer]
+        if not card.multi:
+            raise InputError(f"the card of {card.name} lists no layers for extract.layers: multi")
+        layers = card.multi
     return tuple(_parse_layer(card, layer) for layer in layers)
 
 

@@ -14,9 +14,11 @@ sys.modules.setdefault("openvino_telemetry", None)
 import openvino as ov
 from openvino import opset15 as ops
 
-from transfer.errors import unknown
+from transfer.errors import InputError, unknown
+from transfer.writing import replacing
 
-GRAPH = "network.xml"
+GRAPH, ABOUT = "network.xml", "backbone.json"
+FILES = (GRAPH, "network.bin")
 VERSION = ov.get_version()
 
 
@@ -32,14 +34,15 @@ def save(model, layers, about, folder):
     for output, name in zip(graph.outputs, layers, strict=True):
         output.get_tensor().set_names({name})
         depths[name] = output.get_partial_shape()[-1].get_length()
+    for name in FILES:  # never written into: they may be one file with DVC's cached copy
+        (folder / name).unlink(missing_ok=True)
     ov.save_model(graph, folder / GRAPH, compress_to_fp16=False)
     digest = hashlib.sha256()
-    for name in (GRAPH, "network.bin"):
+    for name in FILES:
         digest.update((folder / name).read_bytes())
-    text = json.dumps(
-        about | {"graph": digest.hexdigest(), "layers": depths}, indent=2, sort_keys=True
-    )
-    (folder / "backbone.json").write_text(text + "\n", encoding="utf-8")
+    about = about | {"graph": digest.hexdigest(), "layers": depths}
+    with replacing(folder / ABOUT) as file:
+        file.write(json.dumps(about, indent=2, sort_keys=True) + "\n")
     return depths
 
 
@@ -56,8 +59,15 @@ def _converted(model):
 
 
 def read_about(folder):
-    """The dict of backbone.json: net, weights, graph, layers {name: channels}, versions."""
-    return json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
+    """The dict of backbone.json: net, weights, graph, layers {name: channels}, versions.
+
+    Raises InputError where it is missing or damaged.
+    """
+    path = folder / ABOUT
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        raise InputError(f"{path} is not here or damaged; run `dvc repro backbone`") from None
 
 
 def open_pooled(folder, layers, size, batch):
@@ -67,7 +77,12 @@ def open_pooled(folder, layers, size, batch):
     A layer [N, h, w, c] gives its mean over the area [N, c], or over cells x cells parts of it
     [N, cells * cells * c], rows of cells first.
     """
-    graph = ov.Core().read_model(folder / GRAPH)
+    try:
+        graph = ov.Core().read_model(folder / GRAPH)
+    except RuntimeError:
+        raise InputError(
+            f"{folder / GRAPH} is not here or damaged; run `dvc repro backbone`"
+        ) from None
     names = {name for output in graph.outputs for name in output.get_names()}
     results = []
     for name, cells in layers:
@@ -78,7 +93,12 @@ def open_pooled(folder, layers, size, batch):
             values = _pool(values, cells)
         results.append(ops.result(values))
     pooled = ov.Model(results, graph.get_parameters(), folder.name)
-    pooled.reshape([batch, size, size, 3])
+    try:
+        pooled.reshape([batch, size, size, 3])
+    except RuntimeError:
+        raise InputError(
+            f"{folder.name} can't take images of {size} px; choose a larger extract.size, or card"
+        ) from None
     return pooled
 
 

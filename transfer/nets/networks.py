@@ -1,6 +1,7 @@
 """A card's network in Keras: built, filled with weights, pixel convention inside.
 
-The only module of the library that imports TensorFlow; stages that don't convert never do.
+This module and the builders it imports are the library's only users of Keras and TensorFlow;
+stages that don't convert a net never import them.
 """
 
 import os

@@ -8,6 +8,8 @@ FIRES = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 25
 
 def build(image):
     """float32 image [N, H, W, 3] -> class probabilities [N, 1000], every block a named layer."""
+    # Caffe rounds pooled sizes up (56 -> 28); these weights are used as their file's users use
+    # them, rounded down (27), which their published probabilities on photos bear out.
     x = layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(image)
     x = layers.MaxPooling2D(3, 2, name="pool1")(x)
     for number, (squeeze, expand) in enumerate(FIRES, 2):

@@ -4,8 +4,6 @@ A pack is a pickle (protocol 4) of a dict that plain `pickle.load` opens whereve
 The features never stand in memory as a whole.
 """
 
-import contextlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from transfer.errors import InputError
 from transfer.packs import columns
 from transfer.packs.opcodes import plain, write_array
+from transfer.writing import replacing
 
 
 def write(path, *, features, labels, ids, groups, classes, recipe, shape=None, flat=False):
@@ -34,10 +33,8 @@ def write(path, *, features, labels, ids, groups, classes, recipe, shape=None, f
         labels = labels.astype(np.int64)  # an empty list is taken for floats
     columns.check(path, rows, labels, ids, groups, classes)
     stored = (rows, length) if flat else (rows, 1, 1, length)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with replacing(path, "wb") as file:
             file.write(b"\x80\x04}")  # protocol 4, an empty dict
             write_array(file, "features", stored, "<f4", _checked(features, rows, length, path))
             write_array(file, "labels", (rows,), "<i8", [labels.astype("<i8")])
@@ -45,14 +42,8 @@ def write(path, *, features, labels, ids, groups, classes, recipe, shape=None, f
             write_array(file, "groups", (rows,), groups.dtype.str, [groups])
             file.write(plain("classes") + plain([str(name) for name in classes]) + b"s")
             file.write(plain("recipe") + plain(recipe) + b"s.")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except OSError as fault:
         raise InputError(f"{path} can't be written: {fault}; free space or rights there") from None
-    finally:
-        with contextlib.suppress(OSError):  # it is gone after success
-            part.unlink()
 
 
 def _blocks(features):

@@ -1,26 +1,35 @@
 """`reports/predictions.csv`: one row an image, enough to pair two experiments image by image."""
 
 import csv
-from pathlib import Path
 
 from transfer.reports.metrics import log_probabilities
+from transfer.writing import replacing
 
-COLUMNS = ("id", "split", "group", "label", "predicted", "probability", "log_probability")
+COLUMNS = (
+    "id",
+    "split",
+    "group",
+    "label",
+    "predicted",
+    "probability",
+    "log_probability",
+    "weights",
+)
 
 
-def table(pack, part, probabilities, classes):
+def table(pack, part, probabilities, classes, weights):
     """Rows of COLUMNS for one part: class names, the probability of the predicted class, and the
     natural log of the true class's probability.
 
-    pack: Pack of N images; probabilities: [N, C].  An image without an id is named by its row; one
-    without a group is a group of its own.
+    pack: Pack of N images; probabilities: [N, C]; weights: where the net's come from.  An image
+    without an id is named by its row; one without a group is a group of its own.
     """
     ids = range(len(pack.labels)) if pack.ids is None else pack.ids
     groups = ids if pack.groups is None else pack.groups
     predicted = probabilities.argmax(axis=1)
     logs = log_probabilities(probabilities.astype(float), pack.labels)
     return [
-        (id_, part, group, classes[y], classes[k], f"{p[k]:.6g}", f"{log:.6g}")
+        (id_, part, group, classes[y], classes[k], f"{p[k]:.6g}", f"{log:.6g}", weights)
         for id_, group, y, k, p, log in zip(
             ids, groups, pack.labels, predicted, probabilities, logs, strict=True
         )
@@ -29,9 +38,7 @@ def table(pack, part, probabilities, classes):
 
 def write(path, rows, columns=COLUMNS):
     """Writes rows under their column names, as UTF-8 with bare newlines."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)

@@ -1,15 +1,13 @@
 """`reports/metrics.json`: what was measured and on what, and the same as a short printed table."""
 
 import json
-from pathlib import Path
 
 from transfer.datasets import splits
+from transfer.datasets.duplicates import SET_ASIDE
 from transfer.heads import trained
+from transfer.writing import replacing
 
 DIGITS = 6  # of a metric: far below any interval's width, so that files stay equal and readable
-
-# How `datasets.duplicates` begins its reasons; all other problems are images that can't be read.
-SET_ASIDE = "the same image stands"
 
 COLUMNS = ("n", "accuracy", "95 % interval", "top5", "macro F1", "balanced", "log loss", "ECE")
 
@@ -35,10 +33,9 @@ def summary(head, measured, n_train, rows, per_class, data):
 
 def write(path, found):
     """Writes the summary: sorted keys, floats to DIGITS digits, final newline."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_rounded(found), indent=2, sort_keys=True, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    with replacing(path) as file:
+        file.write(text + "\n")
 
 
 def _rounded(value):

@@ -20,6 +20,10 @@ SIDE = 32  # pixels
 
 def read(source, folder, raw, members=None):
     """Yields an Image a row, batch by batch in the archive's order (see readers.read)."""
+    if len(source.archives) != 1:
+        raise InputError(
+            f"dataset {source.name}: the layout cifar10 is of one archive, not several"
+        )
     path = Path(raw) / source.archives[0]
     names = _label_names(path)
     batches = None if members is None else {member.partition(":")[0] for member in members}
@@ -47,7 +51,7 @@ def _label_names(path):
     """Names of the C classes; `batches.meta` may come after the batches, so this is a pass of its
     own, which ends where it is found."""
     for member, data in archives.stream(path, lambda name: PurePosixPath(name).name == META):
-        names = _of(f"{path}: {member}", data, "label_names")
+        (names,) = _of(f"{path}: {member}", data, "label_names")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise InputError(f"{path}: {member} needs label_names, a list of names")
         return names
@@ -56,7 +60,7 @@ def _label_names(path):
 
 def _batch(place, data, classes):
     """(uint8 [n, 3, 32, 32], list of n labels) of a pickled batch."""
-    pixels, labels = _of(place, data, "data"), _of(place, data, "labels")
+    pixels, labels = _of(place, data, "data", "labels")
     row = 3 * SIDE * SIDE
     if (
         not isinstance(pixels, np.ndarray)
@@ -73,8 +77,8 @@ def _batch(place, data, classes):
     return pixels.reshape(-1, 3, SIDE, SIDE), labels
 
 
-def _of(place, data, key):
+def _of(place, data, *keys):
     tree = load(data, place)
-    if not isinstance(tree, dict) or key not in tree:
-        raise InputError(f"{place} needs a dict with {key}")
-    return tree[key]
+    if not isinstance(tree, dict) or not all(key in tree for key in keys):
+        raise InputError(f"{place} needs a dict with {' and '.join(keys)}")
+    return [tree[key] for key in keys]

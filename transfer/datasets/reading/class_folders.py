@@ -27,14 +27,19 @@ def read(source, folder, raw, members=None):
         folder = Path(folder)
         names, empty = folders.walk(folder, _is_ignored)
         places = _places(names, folder, empty=empty)
+        _check_number(places, folder)
         for name in names:
             if name in places and (members is None or name in members):
                 yield _image(name, places[name], folders.load(folder / name))
         return
+    found = {}
     for archive in source.archives:
         path = Path(raw) / archive
         names = [name for name in archives.names(path) if not _is_ignored(name)]
-        places = _places(names, path, _prefix(names))
+        found[path] = _places(names, path, _prefix(names))
+    # Over all of them: an archive may well hold one class.
+    _check_number({k: v for places in found.values() for k, v in places.items()}, source.name)
+    for path, places in found.items():
 
         def wanted(name, places=places):
             return name in places and (members is None or name in members)
@@ -125,7 +130,10 @@ def _check_classes(found, depth, where, empty):
                 f"{where}: the class {label} has no image in {place}; expected at least one "
                 f"{', '.join(EXTENSIONS)}; add images or remove the folder"
             )
-    labels = sorted({label for _, label in folders_})
+
+
+def _check_number(places, where):
+    labels = sorted({label for _, _, label in places.values()})
     if len(labels) < 2:
         raise InputError(
             f"{where} needs at least two class folders with images; received "

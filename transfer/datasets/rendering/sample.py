@@ -6,6 +6,7 @@ classes differ in small symbols: `render:` of source.yaml sets how hard (see Loo
 """
 
 import io
+import multiprocessing
 import os
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from transfer.datasets.rendering import scenes, signs
 from transfer.errors import InputError, unknown
+from transfer.writing import replacing
 
 FACE = 128  # pixels of a face before it is placed in a scene
 
@@ -53,10 +55,9 @@ def render(path, spec, workers=None):
     look = read_look(spec)
     jobs = [(c, i) for c in range(len(signs.FACES)) for i in range(look.images)]
     workers = workers or os.cpu_count() or 1
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torn = path.with_name(f"{path.name}.part")  # takes its name when whole
     with (
-        zipfile.ZipFile(torn, "w", zipfile.ZIP_STORED) as archive,
+        replacing(path, "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
         tqdm(total=len(jobs), desc="render", unit=" images", disable=None) as bar,
     ):
         for (c, i), data in zip(jobs, _rendered(look, jobs, workers), strict=True):
@@ -65,7 +66,6 @@ def render(path, spec, workers=None):
             member.create_system = 3  # Unix, wherever this runs
             archive.writestr(member, data)
             bar.update()
-    torn.replace(path)
 
 
 def read_look(spec):
@@ -126,5 +126,6 @@ def _rendered(look, jobs, workers):
     if workers == 1:
         yield from (picture(look, c, i) for c, i in jobs)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    # Started afresh: a fork of a process with threads (a progress bar's) can hang.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(partial(picture, look), *zip(*jobs, strict=True), chunksize=25)

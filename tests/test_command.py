@@ -1,0 +1,85 @@
+"""`python -m transfer`, and the frame that every command runs in."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.imports import ROOT
+from transfer import errors
+from transfer.writing import replacing
+
+
+def command(*words):
+    run = subprocess.run(
+        [sys.executable, "-m", "transfer", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.returncode, run.stdout, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("reznet", "error: unknown net or dataset with files 'reznet'; known: resnet, "),
+        ("../../params", "error: unknown net or dataset with files '../../params'; known: "),
+        ("sample", "error: unknown net or dataset with files 'sample'; known: "),
+        ("googlenet", "error: bvlc_googlenet.npy has no public address, so there is nothing"),
+    ],
+)
+def test_pin_of_what_has_no_file(name, sentence):
+    code, out, err = command("pin", name)
+    assert (code, out) == (1, "")
+    assert err.startswith(sentence)
+    assert err.count("\n") == 1
+
+
+def test_pin_of_what_is_pinned():
+    code, out, _ = command("pin", "cifar10")
+    assert code == 0
+    assert "every file has a hash" in out
+
+
+def test_help_says_what_there_is():
+    code, out, _ = command("--help")
+    assert code == 0
+    assert "pin" in out
+
+
+def test_a_file_that_cant_be_used_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stop, errors.sentences():
+        (tmp_path / "file" / "below").mkdir()
+    assert stop.value.code == 1
+    err = capsys.readouterr().err
+    assert err == f"error: {tmp_path}/file/below can't be used: Not a directory\n"
+
+
+def test_replacing_never_writes_into_what_is_there(tmp_path):
+    """DVC's cached copy and the workspace's file may be one."""
+    path, cached = tmp_path / "out.csv", tmp_path / "cached"
+    path.write_text("old")
+    os.link(path, cached)
+    with replacing(path) as file:
+        file.write("new")
+    assert (path.read_text(), cached.read_text()) == ("new", "old")
+
+
+def test_replacing_leaves_what_was_there_after_a_fault(tmp_path):
+    path = tmp_path / "folder" / "out.csv"
+    with replacing(path) as file:
+        file.write("old")
+
+    def interrupted():
+        with replacing(path) as file:
+            file.write("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["out.csv"]

@@ -1,0 +1,35 @@
+"""Where files are kept that outlive a run."""
+
+import os
+import shutil
+from pathlib import Path
+
+import platformdirs
+
+
+def store_folder():
+    """The folder outside the workspace: $TRANSFER_STORE, else the user's cache folder."""
+    return Path(os.environ.get("TRANSFER_STORE") or platformdirs.user_cache_dir("transfer"))
+
+
+def place(algorithm, digest):
+    """The path of the downloaded file of that sha256 or md5, whether it is there or not."""
+    return store_folder() / "downloads" / f"{algorithm}-{digest}"
+
+
+def keep(part, digests):
+    """Moves the file `part`, of `digests` {algorithm: hex}, to its places: one file, found by
+    either hash, so that a card which gives the other one later costs no download."""
+    first, *others = (place(*item) for item in sorted(digests.items()))
+    part.replace(first)
+    for other in others:
+        link(first, other)
+
+
+def link(kept, target):
+    """Gives the file `kept` a second name `target`, or copies it where links can't be had."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(kept, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(kept, target)

@@ -1,0 +1,27 @@
+"""Files written whole or not at all."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path, mode="w"):
+    """A file open for writing (`mode` w: UTF-8, newlines as given; or wb) that takes the place of
+    `path` once all went well; a fault or a kill leaves what was there.
+
+    What was there is never written into: it may be one file with DVC's cached copy.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    how = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        with part.open(mode, **how) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):  # it is gone after success
+            part.unlink()
