@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import feature_extraction
-from tests.test_heads import blobs, write_pack
+from tests.examples import blobs, write_pack
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import dataclasses
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from keras import ops
 from PIL import Image as Pillow
 
+from tests.imports import ROOT
 from transfer.datasets.reading import decoder
 from transfer.datasets.reading.images import Image
 from transfer.downloads import manifests
@@ -19,8 +19,6 @@ from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe
 from transfer.features.resizing import resize
 from transfer.nets import cards, graphs, networks
-
-ROOT = Path(__file__).resolve().parents[1]
 
 RNG = np.random.default_rng(0)
 PHOTOS = [RNG.integers(0, 256, (40 + n, 60, 3), np.uint8) for n in range(BATCH + 3)]

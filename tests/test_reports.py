@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import evaluate as evaluate_stage
-from tests.test_heads import blobs, fitted, write_pack
+from tests.examples import blobs, fitted, write_pack
 from transfer.datasets import duplicates, index
 from transfer.errors import InputError
 from transfer.reports import intervals, metrics, plots, predictions, summary
