@@ -28,7 +28,6 @@ setup: .venv/ready
 
 repro: setup
 	dvc repro
-	dvc metrics show
 
 test: setup
 	python -m pytest

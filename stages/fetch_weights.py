@@ -1,12 +1,13 @@
 """Brings a net's weights file, or says that its filters are to be drawn from a seed.
 
-Reads the weights key of the card, and the mirror or the public address.  Writes
+Reads weights and parameters of the card, and the mirror or the public address.  Writes
 models/weights/<net>/: the file and manifest.json (its sha256, and whether it is the published one).
 """
 
 from transfer import errors, params
 from transfer.downloads import fetching, manifests, mirrors
 from transfer.nets import cards
+from transfer.nets import weights as files
 
 ELSE_TRY = ", or try the net without its weights by `-S weights=random`"
 
@@ -20,6 +21,7 @@ def main(card, weights):
     else:
         mirror = mirrors.find(given["mirror"])
         file = fetching.fetch(net.weights, weights, mirror, pin=net.name, else_try=ELSE_TRY)
+        files.check_count(weights / net.weights.name, net)
         manifests.write(weights, manifests.origin_of([file]), [file])
     print(f"fetch_weights: {net.name}: {manifests.read(weights)['origin']}")
 

@@ -30,7 +30,7 @@ def main(source, raw, index):
         store=kept.store_folder(),
     )
     table.write(index, rows)
-    print(f"index: {dataset.name}: {table.summary(rows)}")
+    print(f"index: {dataset.name}: {table.summary(rows)}; all in {index}")
     for note in notes:
         print(f"index: note: {note}")
 

@@ -1,6 +1,7 @@
 """dvc.yaml against the code: what a stage imports and reads is what it declares."""
 
 import ast
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_params_are_the_keys_read(stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_paths_in_the_command_are_deps_or_outs(stage):
-    words = STAGES[stage]["cmd"].split()
+    words = shlex.split(STAGES[stage]["cmd"])
     assert words[:3] == ["python", "-m", f"stages.{stage}"]
     outs = [*STAGES[stage]["outs"], *(next(iter(m)) for m in STAGES[stage].get("metrics", []))]
     for path in words[4::2]:
@@ -65,8 +66,17 @@ def test_paths_in_the_command_are_deps_or_outs(stage):
     assert set(outs) <= set(words)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_names_are_quoted_for_the_shell(stage):
+    """A name may hold a space; params.yaml reaches the shell before any check of ours."""
+    unquoted = [word for word in STAGES[stage]["cmd"].split() if "$" in word and word[0] != "'"]
+    assert unquoted == []
+
+
 def test_the_card_is_a_params_file_of_fetch_weights():
-    assert {"models/cards/${net}.yaml": ["weights"]} in STAGES["fetch_weights"]["params"]
+    assert {"models/cards/${net}.yaml": ["weights", "parameters"]} in STAGES["fetch_weights"][
+        "params"
+    ]
 
 
 @pytest.mark.parametrize("stage", STAGES)

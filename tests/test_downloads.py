@@ -197,7 +197,14 @@ def test_a_mirror_that_is_missing_or_damaged(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "address", ["http://my mirror/x", "http://h:abc/", "~nobody-of-that-name/x", "http://[::1"]
+    "address",
+    [
+        "http://my mirror/x",
+        "http://h:abc/",
+        "~nobody-of-that-name/x",
+        "http://[::1",
+        "ftp://host/x",
+    ],
 )
 def test_addresses_that_are_none(address):
     with pytest.raises(InputError, match="can't be used"):

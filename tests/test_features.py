@@ -128,6 +128,11 @@ def test_conversion_writes_the_same_bytes_again(tmp_path):
     assert about["weights"] == {"origin": "untrained", "seed": 0}
 
 
+def test_more_cells_than_the_layer_has(backbone):
+    with pytest.raises(InputError, match=r"layer features of .* is 2 x 2 at 64 px, .* 3 x 3 cells"):
+        graphs.open_pooled(backbone[0], (("features", 3),), 64, BATCH)
+
+
 def test_unknown_layer_of_a_backbone(backbone):
     with pytest.raises(InputError, match=r"unknown layer .*'feature'; known: features"):
         graphs.open_pooled(backbone[0], (("feature", 1),), 64, BATCH)

@@ -198,6 +198,14 @@ def test_npy_and_h5_files_of_kerass_and_the_courses_form(tmp_path):
     np.testing.assert_array_equal(read["one"][0], given["one"][0].astype(np.float16))
 
 
+def test_a_file_of_another_network_is_told_by_its_count(tmp_path):
+    np.save(tmp_path / "w.npy", arrays(), allow_pickle=True)
+    card = dataclasses.replace(card_of("mini"), parameters=14)
+    weights.check_count(tmp_path / "w.npy", card)
+    with pytest.raises(InputError, match=r"w.npy holds 14 parameters and resnet has 23,587,712"):
+        weights.check_count(tmp_path / "w.npy", card_of("resnet"))
+
+
 def test_files_that_are_no_weights(tmp_path):
     (tmp_path / "w.h5").write_bytes(b"not HDF5")
     with pytest.raises(InputError, match=r"w.h5 can't be read as HDF5"):

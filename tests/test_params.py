@@ -34,6 +34,12 @@ def test_only_the_keys_asked_for(tmp_path):
     [
         ("net", "", "net must be a card's name in models/cards; received ''"),
         ("net", "../x", "net must be a card's name in models/cards; received '../x'"),
+        ("dataset", "x'; touch y; '", "dataset must be a folder's name in data/datasets"),
+        (
+            "extract__size",
+            100000,
+            "extract.size must be auto, card or a number of pixels from 16 to",
+        ),
         ("weights", "imagenet", "weights must be one of pretrained, random; received 'imagenet'"),
         ("strict", "yes", "strict must be true or false; received 'yes'"),
         ("split__by", "frame", "split.by must be one of group, image; received 'frame'"),

@@ -4,6 +4,7 @@ A stage asks for dotted keys and gets those alone, so the keys in its call are t
 dvc.yaml must declare; a test compares the two.
 """
 
+import re
 from pathlib import Path
 
 import yaml
@@ -16,7 +17,8 @@ def _is_int(value, least):
 
 
 def _is_name(value):
-    return isinstance(value, str) and value != "" and not set(value) & set("/\\\0")
+    # Nothing that means something to a shell or a path: names stand in DVC's command lines.
+    return isinstance(value, str) and re.fullmatch(r"\w[\w .+@-]*", value) is not None
 
 
 def _is_fraction(value):
@@ -57,8 +59,8 @@ KEYS = {
         "auto, card, multi or a list of layers",
     ),
     "extract.size": (
-        lambda value: value in ("auto", "card") or _is_int(value, 16),
-        "auto, card or a number of pixels from 16",
+        lambda value: value in ("auto", "card") or (_is_int(value, 16) and value <= 2048),
+        "auto, card or a number of pixels from 16 to 2048",
     ),
     "extract.views": (
         lambda value: value == "auto" or _is_names(value),

@@ -43,6 +43,14 @@ def build(found, source, *, strict, by, per_class, validation, test, seed, store
         for part, given in (("validation", validation), ("test", test))
         if given is not None and part in own
     ]
+    notes += [
+        f"{source.name} has no {part} part: it is drawn from its train part"
+        for part in ("validation", "test")
+        if source.kind == "own"
+        and own != {""}
+        and part not in own
+        and any(r.split == part for r in rows)
+    ]
     if by == "group" and not tracked:
         notes.append(f"{source.name} knows no tracks: split.by group keeps only copies together")
     short = splits.short_classes(rows, per_class)

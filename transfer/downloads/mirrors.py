@@ -41,6 +41,8 @@ def find(param):
     if not address:
         return Mirror()
     if not Mirror(address).is_web:
+        if "://" in address:
+            raise InputError(f"the mirror {address} can't be used: it must be a folder or http(s)")
         address = str(Path(os.environ.get("DVC_ROOT", "."), os.path.expanduser(address)))
     mirror = Mirror(address.rstrip("/"))
     where = mirror.at(SUMS)

@@ -84,22 +84,29 @@ def open_pooled(folder, layers, size, batch):
             f"{folder / GRAPH} is not here or damaged; run `dvc repro backbone`"
         ) from None
     names = {name for output in graph.outputs for name in output.get_names()}
-    results = []
-    for name, cells in layers:
+    sources = []
+    for name, _ in layers:
         if name not in names:
             raise unknown(f"layer of {folder.name}", name, names)
-        values = graph.output(name).get_node().input_value(0)
-        if values.get_partial_shape().rank.get_length() == 4:
-            values = _pool(values, cells)
-        results.append(ops.result(values))
-    pooled = ov.Model(results, graph.get_parameters(), folder.name)
+        sources.append(graph.output(name).get_node().input_value(0))
     try:
-        pooled.reshape([batch, size, size, 3])
+        graph.reshape([batch, size, size, 3])
     except RuntimeError:
         raise InputError(
             f"{folder.name} can't take images of {size} px; choose a larger extract.size, or card"
         ) from None
-    return pooled
+    results = []
+    for values, (name, cells) in zip(sources, layers, strict=True):
+        shape = values.get_partial_shape()
+        if shape.rank.get_length() == 4:
+            if cells > shape[1].get_length():
+                raise InputError(
+                    f"layer {name} of {folder.name} is {shape[1]} x {shape[2]} at {size} px, which "
+                    f"can't be cut into {cells} x {cells} cells; choose fewer"
+                )
+            values = _pool(values, cells)  # noqa: PLW2901
+        results.append(ops.result(values))
+    return ov.Model(results, graph.get_parameters(), folder.name)
 
 
 def _pool(values, cells):

@@ -26,6 +26,18 @@ def read(path):
     return {name: [np.asarray(v, np.float32) for v in values] for name, values in arrays.items()}
 
 
+def check_count(path, card):
+    """Raises InputError unless the file holds as many numbers as the network of `card`: a file of
+    another network is told before anything is made of it."""
+    count = sum(value.size for values in read(path).values() for value in values)
+    if count != card.parameters:
+        raise InputError(
+            f"{Path(path).name} holds {count:,} parameters and {card.name} has "
+            f"{card.parameters:,}: it is the weights of another network; correct the mirror, or "
+            f"`weights` in the card"
+        )
+
+
 def _read_npy(path):
     tree = load_npy(path)
     if isinstance(tree, np.ndarray) and tree.dtype == object and tree.ndim == 0:

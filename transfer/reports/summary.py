@@ -68,7 +68,7 @@ def table(head, found):
 
 
 def _cells(m):
-    n = str(m["n"]) + (f" in {m['n_groups']}" if m["n_groups"] != m["n"] else "")
+    n = str(m["n"]) + (f" in {m['n_groups']} groups" if m["n_groups"] != m["n"] else "")
     interval = f"{m['accuracy_low']:.4f}-{m['accuracy_high']:.4f}"
     top5 = f"{m['top5']:.4f}" if "top5" in m else "-"
     rest = (f"{m[key]:.4f}" for key in ("macro_f1", "balanced_accuracy", "log_loss", "ece"))
