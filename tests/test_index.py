@@ -83,7 +83,10 @@ def test_a_part_of_the_sources_own_is_not_drawn_and_said():
         for i, one in enumerate(images())
     ]
     _, notes = build(found, test=0.5)
-    assert notes[0] == "split.test is not used: mine has a test part of its own"
+    assert notes[:2] == [
+        "split.test is not used: mine has a test part of its own",
+        "mine has no validation part: it is drawn from its train part",
+    ]
     assert "split.test" not in " ".join(build(found)[1])
 
 
