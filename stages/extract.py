@@ -55,6 +55,7 @@ def main(source, raw, index, card, backbone, train, validation, test):
     print(
         f"extract: {net.name} on {dataset.name}{untrained}: {len(members):,} images, "
         f"D = {engine.length:,}, {choice.size} px, {engine.precision}"
+        + (f" (no {choice.precision} here)" if engine.precision != choice.precision else "")
     )
 
 

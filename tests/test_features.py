@@ -14,7 +14,7 @@ from transfer.datasets.reading import decoder
 from transfer.datasets.reading.images import Image
 from transfer.downloads import manifests
 from transfer.errors import InputError
-from transfer.features import choices, extraction
+from transfer.features import choices, engine, extraction
 from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe
 from transfer.features.resizing import resize
@@ -48,9 +48,9 @@ def images(photos):
 
 
 def features_of(folder, layers=(("features", 1),), photos=PHOTOS, size=64, precision="f32"):
-    engine = Engine(graphs.open_pooled(folder, layers, size, BATCH), precision)
+    compiled = Engine(graphs.open_pooled(folder, layers, size, BATCH), precision)
     members = [f"m{n}" for n in range(len(photos))]
-    return extraction.extract(images(photos), members, engine, size, "bilinear")
+    return extraction.extract(images(photos), members, compiled, size, "bilinear")
 
 
 def test_features_are_kerass(backbone, mini):
@@ -88,6 +88,18 @@ def test_an_image_alone_and_in_a_batch_give_the_same_bits(backbone, precision):
     np.testing.assert_array_equal(shuffled, together[order])
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "runs"), [(["FP32", "BF16"], "bf16"), (["FP32", "INT8"], "f32")]
+)
+def test_a_cpu_without_bf16_runs_f32(capabilities, runs):
+    class Core:
+        def get_property(self, device, name):
+            return {("CPU", "OPTIMIZATION_CAPABILITIES"): capabilities}[device, name]
+
+    assert engine.runs_in(Core(), "bf16") == runs
+    assert engine.runs_in(Core(), "f32") == "f32"
+
+
 def test_whatever_the_number_of_workers(backbone, monkeypatch):
     folder, _ = backbone
     expected = features_of(folder)
@@ -97,10 +109,10 @@ def test_whatever_the_number_of_workers(backbone, monkeypatch):
 
 def test_an_unwanted_image_is_passed_over_and_order_is_that_of_members(backbone):
     folder, _ = backbone
-    engine = Engine(graphs.open_pooled(folder, (("features", 1),), 64, BATCH), "f32")
-    got = extraction.extract(images(PHOTOS), ["m5", "m2"], engine, 64, "bilinear")
+    compiled = Engine(graphs.open_pooled(folder, (("features", 1),), 64, BATCH), "f32")
+    got = extraction.extract(images(PHOTOS), ["m5", "m2"], compiled, 64, "bilinear")
     np.testing.assert_array_equal(got, features_of(folder)[[5, 2]])
-    assert extraction.extract(images(PHOTOS), [], engine, 64, "bilinear").shape == (0, 512)
+    assert extraction.extract(images(PHOTOS), [], compiled, 64, "bilinear").shape == (0, 512)
 
 
 def test_conversion_writes_the_same_bytes_again(tmp_path):
@@ -234,10 +246,10 @@ def test_backbones_that_are_not_there_and_sizes_that_are_too_small(tmp_path):
 
 
 def test_an_image_that_changed_since_it_was_indexed_is_named(backbone):
-    engine = Engine(graphs.open_pooled(backbone[0], (("features", 1),), 64, BATCH), "f32")
+    compiled = Engine(graphs.open_pooled(backbone[0], (("features", 1),), 64, BATCH), "f32")
     broken = Image("i0", "cats/a.jpg", "cats", "", "", b"no longer a JPEG")
     with pytest.raises(InputError, match=r"cats/a.jpg could be read when it was indexed and now"):
-        extraction.extract(iter([broken]), ["cats/a.jpg"], engine, 64, "bilinear")
+        extraction.extract(iter([broken]), ["cats/a.jpg"], compiled, 64, "bilinear")
 
 
 def test_the_recipe_says_what_decides_a_feature(backbone, mini):

@@ -14,6 +14,12 @@ UNDER_WAY = 2  # one batch computes while the next is handed in
 _HINTS = {"bf16": ov.Type.bf16, "f32": ov.Type.f32}
 
 
+def runs_in(core, precision):
+    """The precision that the CPU of an ov.Core runs `precision` in: f32 where it has no bf16."""
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return precision if has_bf16 else "f32"
+
+
 class Engine:
     """OpenVINO on the CPU, for a graph from uint8 [BATCH, S, S, 3] to outputs [BATCH, D_i].
 
@@ -23,11 +29,13 @@ class Engine:
     version = ov.get_version()
 
     def __init__(self, graph, precision):
+        core = ov.Core()
+        asked = _HINTS[runs_in(core, precision)]
         # One stream of all cores: the same kernels whatever the number of requests under way.
-        settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "NUM_STREAMS": 1}
-        self._compiled = ov.Core().compile_model(graph, "CPU", settings)
+        settings = {"INFERENCE_PRECISION_HINT": asked, "NUM_STREAMS": 1}
+        self._compiled = core.compile_model(graph, "CPU", settings)
         runs = self._compiled.get_property("INFERENCE_PRECISION_HINT")
-        self.precision = {hint: name for name, hint in _HINTS.items()}[runs]
+        self.precision = next(name for name, hint in _HINTS.items() if hint == runs)
         self.length = sum(output.get_partial_shape()[1].get_length() for output in graph.outputs)
 
     def run(self, batches, features):
