@@ -25,9 +25,9 @@ def command(*words):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("reznet", "error: unknown net or dataset with files 'reznet'; known: resnet, "),
-        ("../../params", "error: unknown net or dataset with files '../../params'; known: "),
-        ("sample", "error: unknown net or dataset with files 'sample'; known: "),
+        ("reznet", "error: unknown net or dataset 'reznet'; known: resnet, "),
+        ("../../params", "error: unknown net or dataset '../../params'; known: "),
+        ("sample", "error: dataset sample has no files at an address to pin"),
         ("googlenet", "error: bvlc_googlenet.npy has no public address, so there is nothing"),
     ],
 )

@@ -1,6 +1,7 @@
 """dvc.yaml against the code: what a stage imports and reads is what it declares."""
 
 import ast
+import hashlib
 import shlex
 import subprocess
 import sys
@@ -90,6 +91,16 @@ def test_an_upgrade_reruns_what_computes():
         "extract",
         "train",
     }
+
+
+def test_the_committed_lock_is_of_this_code():
+    """Else the first `make repro` of a clone leaves a change; `make repro` and commit dvc.lock."""
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))
+    for stage, entry in lock["stages"].items():
+        for dep in entry["deps"]:
+            if dep["path"].endswith((".py", ".txt")):
+                digest = hashlib.md5((ROOT / dep["path"]).read_bytes()).hexdigest()
+                assert dep["md5"] == digest, f"{stage}: {dep['path']}"
 
 
 def test_params_yaml_has_the_keys_there_are():

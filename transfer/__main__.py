@@ -14,11 +14,13 @@ def pin(name):
         path = cards.CARDS / f"{name}.yaml"
         has_file = cards.load(path).weights is not None
         lines = pins.pin(path, lambda tree: [tree["weights"]] if has_file else [])
-    elif name in sources.known() and sources.load(sources.FOLDER / name).files:
+    elif name in sources.known():
         path = sources.FOLDER / name / sources.NAME
+        if not sources.load(path.parent).files:
+            raise errors.InputError(f"dataset {name} has no files at an address to pin")
         lines = pins.pin(path, lambda tree: tree["files"])
     else:
-        raise errors.unknown("net or dataset with files", name, [*cards.known(), *sources.known()])
+        raise errors.unknown("net or dataset", name, [*cards.known(), *sources.known()])
     print("\n".join(lines))
 
 

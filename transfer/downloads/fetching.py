@@ -26,12 +26,13 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """The path or address to get a file from, and the digest its bytes must have."""
+    """The path or address to get a file from, the digest its bytes must have, and who says so."""
 
     address: str
     is_web: bool
     algorithm: str
     digest: str
+    said_by: str
 
 
 def plan(file, mirror, *, pin, else_try=""):
@@ -40,7 +41,10 @@ def plan(file, mirror, *, pin, else_try=""):
     `pin` is the name that `python -m transfer pin` takes; `else_try` another way out, said last.
     """
     if file.name in mirror.sums:
-        return Plan(mirror.at(file.name), mirror.is_web, "sha256", mirror.sums[file.name])
+        digest = mirror.sums[file.name]
+        return Plan(
+            mirror.at(file.name), mirror.is_web, "sha256", digest, "the mirror's SHA256SUMS"
+        )
     if not file.url:
         lacks = f"the mirror {mirror.address} lacks it" if mirror.address else "no mirror is given"
         raise InputError(
@@ -53,7 +57,8 @@ def plan(file, mirror, *, pin, else_try=""):
             f"`python -m transfer pin {pin}` downloads it once and writes its sha256 down"
         )
     algorithm = "sha256" if file.sha256 else "md5"
-    return Plan(file.url, True, algorithm, file.sha256 or file.md5)
+    digest = file.sha256 or file.md5
+    return Plan(file.url, True, algorithm, digest, f"what is pinned for {pin}")
 
 
 def fetch(file, folder, mirror, *, pin, else_try=""):
@@ -175,6 +180,6 @@ def _check(what, digests):
     received = digests[what.algorithm]
     if received != what.digest:
         raise InputError(
-            f"{what.address} has {what.algorithm} {received}, expected {what.digest}; it was not "
-            f"used: either it is damaged or it is another file than the one that was pinned"
+            f"{what.address} has {what.algorithm} {received}, expected {what.digest} by "
+            f"{what.said_by}; it was not used: it is damaged, or another file than the one meant"
         )
