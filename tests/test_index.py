@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image as Picture
 
 from stages import index as stage
+from tests.imports import ROOT
 from transfer.datasets import index, sources, survey
 from transfer.datasets.index import Row
 from transfer.datasets.knowledge import NAME, Knowledge
 from transfer.datasets.reading import decoder, readers
-from transfer.datasets.reading.images import Image
+from transfer.datasets.reading.images import Image, digest
 from transfer.errors import InputError
 
 OWN = sources.Source(name="mine", kind="own", split={"validation": 0.25, "test": 0.25})
@@ -57,7 +57,7 @@ def test_rows_follow_the_images():
     found = images()
     rows, notes = build(found)
     assert [row.id for row in rows] == [image.id for image in found]
-    assert [row.sha256 for row in rows] == [readers.digest(image) for image in found]
+    assert [row.sha256 for row in rows] == [digest(image) for image in found]
     assert all(row.group == row.sha256[:16] for row in rows)
     assert [sum(row.split == part for row in rows) for part in ("train", "validation", "test")] == [
         8,

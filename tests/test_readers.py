@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image
 
+from tests.imports import ROOT
 from transfer.datasets import sources
-from transfer.datasets.reading import folders, readers
+from transfer.datasets.reading import folders, images, readers
 from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
 
@@ -132,7 +132,7 @@ def test_what_is_no_image_is_listed_with_a_reason(tmp_path):
     reasons = {}
     for image in own(tmp_path):
         try:
-            readers.pixels(image)
+            images.pixels(image)
         except Unreadable as fault:
             reasons[image.id] = str(fault)
     assert reasons == {
@@ -257,7 +257,7 @@ def test_digest_tells_shapes_apart_and_ignores_memory_order():
     flat = np.arange(24, dtype=np.uint8)
 
     def digest(data):
-        return readers.digest(readers.Image("i", "m", "l", "", "", data))
+        return images.digest(images.Image("i", "m", "l", "", "", data))
 
     assert digest(flat.reshape(2, 4, 3)) != digest(flat.reshape(4, 2, 3))
     turned = np.asfortranarray(flat.reshape(2, 4, 3))

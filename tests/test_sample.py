@@ -4,11 +4,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image
 
+from tests.imports import ROOT
 from transfer.datasets import sources
 from transfer.datasets.reading import readers
+from transfer.datasets.reading.images import pixels
 from transfer.datasets.rendering import sample, signs
 from transfer.errors import InputError
 
@@ -40,7 +41,7 @@ def test_read_as_class_folders(tmp_path):
     found = list(readers.read(source, None, tmp_path))
     assert sorted({image.label for image in found}) == sorted(signs.FACES)
     assert found[0].id == "crossing/00000.png"
-    assert all(readers.pixels(image).shape == (32, 32, 3) for image in found)
+    assert all(pixels(image).shape == (32, 32, 3) for image in found)
 
 
 def test_the_source_file_gives_a_look():

@@ -5,6 +5,7 @@ import numpy as np
 from tests.imports import ROOT
 from transfer.datasets import sources
 from transfer.datasets.reading import readers
+from transfer.datasets.reading.images import pixels
 from transfer.datasets.rendering import sample
 from transfer.features import extraction
 from transfer.features.engine import BATCH, Engine
@@ -33,7 +34,7 @@ def test_a_head_on_pixels_stays_clearly_below_one_on_features(mirror, tmp_path):
     images = list(readers.read(source, folder, tmp_path))
     labels = np.unique([image.label for image in images], return_inverse=True)[1]
     assert labels.max() + 1 == 12
-    squares = [resize(readers.pixels(image), 32, "bilinear").ravel() for image in images]
+    squares = [resize(pixels(image), 32, "bilinear").ravel() for image in images]
     on_pixels = accuracy(np.stack(squares).astype(np.float32) / 255, labels)
 
     card = cards.load(cards.CARDS / "squeezenet.yaml")

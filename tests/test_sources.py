@@ -1,6 +1,6 @@
 import pytest
-from conftest import ROOT
 
+from tests.imports import ROOT
 from transfer.datasets import sources
 from transfer.errors import InputError
 

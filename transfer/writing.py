@@ -1,6 +1,7 @@
 """Files written whole or not at all."""
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
@@ -25,3 +26,9 @@ def replacing(path, mode="w"):
     finally:
         with contextlib.suppress(OSError):  # it is gone after success
             part.unlink()
+
+
+def write_json(path, value):
+    """Writes `value` as JSON that is small to diff: sorted keys, finite numbers, final newline."""
+    with replacing(path) as file:
+        file.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

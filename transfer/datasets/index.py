@@ -26,7 +26,7 @@ class Row:
     problem: str = ""
 
 
-PARTS = ("train", "validation", "test")  # splits that become packs, in their order
+PARTS = ("train", "validation", "test")  # as sources name them, and in the order of the packs
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
@@ -58,7 +58,7 @@ def read(path):
 def summary(rows):
     """One line: images by part, classes and problems, with the first few reasons."""
     counts = Counter(row.split for row in rows)
-    parts = ", ".join(f"{counts[p]} {p}" for p in ("train", "validation", "test", "unused"))
+    parts = ", ".join(f"{counts[p]} {p}" for p in (*PARTS, "unused"))
     bad = [row for row in rows if row.problem]
     reasons = [f"{row.id}: {row.problem}" for row in bad[:3]] + ["..."] * (len(bad) > 3)
     why = f" ({'; '.join(reasons)})" if bad else ""

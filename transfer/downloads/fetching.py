@@ -5,7 +5,6 @@ that a mirror's SHA256SUMS lists comes from there and is checked against that li
 comes from its public address and is checked against the hash that stands in git.
 """
 
-import contextlib
 import hashlib
 import http.client
 import os
@@ -101,18 +100,6 @@ def download(address, path, file, else_try=""):
     return None
 
 
-@contextlib.contextmanager
-def partial():
-    """The path of a file that is being downloaded; it is gone afterwards unless it was moved."""
-    folder = kept.store_folder() / "downloads"
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{os.getpid()}.part"
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def digests_of(path):
     """{"sha256": hex, "md5": hex} of the file `path`; md5 is all that some publishers give."""
     with path.open("rb") as file:
@@ -125,7 +112,7 @@ def _from_web(file, what, else_try):
         digests = digests_of(here)
         if digests[what.algorithm] == what.digest:
             return digests
-    with partial() as part:
+    with kept.partial() as part:
         digests = download(what.address, part, file, else_try)
         _check(what, digests)
         kept.keep(part, digests)

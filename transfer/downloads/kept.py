@@ -1,5 +1,6 @@
 """Where files are kept that outlive a run."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -14,7 +15,18 @@ def store_folder():
 
 def place(algorithm, digest):
     """The path of the downloaded file of that sha256 or md5, whether it is there or not."""
-    return store_folder() / "downloads" / f"{algorithm}-{digest}"
+    return _downloads() / f"{algorithm}-{digest}"
+
+
+@contextlib.contextmanager
+def partial():
+    """The path of a file that is being downloaded; it is gone afterwards unless it was moved."""
+    part = _downloads() / f"{os.getpid()}.part"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def keep(part, digests):
@@ -33,3 +45,7 @@ def link(kept, target):
         os.link(kept, target)
     except OSError:  # another file system, or one without hard links
         shutil.copyfile(kept, target)
+
+
+def _downloads():
+    return store_folder() / "downloads"

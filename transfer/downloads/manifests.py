@@ -3,7 +3,7 @@
 import json
 
 from transfer.errors import InputError
-from transfer.writing import replacing
+from transfer.writing import write_json
 
 
 def write(folder, origin, files=(), **more):
@@ -11,9 +11,7 @@ def write(folder, origin, files=(), **more):
 
     origin: published, mirror, own, rendered or untrained; files: dicts of `fetching.fetch`.
     """
-    text = json.dumps({"origin": origin, "files": list(files), **more}, indent=2, sort_keys=True)
-    with replacing(folder / "manifest.json") as file:
-        file.write(text + "\n")
+    write_json(folder / "manifest.json", {"origin": origin, "files": list(files), **more})
 
 
 def read(folder):

@@ -37,7 +37,7 @@ def pin(path, entries_of):
 def _pin(entry):
     if not entry.get("url"):
         raise InputError(f"{entry['name']} has no public address, so there is nothing to pin")
-    with fetching.partial() as part:
+    with kept.partial() as part:
         digests = fetching.download(entry["url"], part, File(entry["name"], entry["url"]))
         size = part.stat().st_size
         kept.keep(part, digests)

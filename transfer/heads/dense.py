@@ -15,8 +15,6 @@ from transfer.heads import stacks
 # Keras' defaults (keras/src/optimizers/adam.py).
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7
 
-CHUNK = 1024  # validation rows of a memory-mapped pack that are in flight at once
-
 
 def fit_softmax(features, labels, n_classes, **training):
     """(arrays, curves) of one dense layer; see `fit`."""
@@ -106,8 +104,8 @@ def _epoch(adam, layers, training, batches, on_batch):
 def _evaluate(layers, features, labels):
     """The `stacks.sums` of all rows, a chunk at a time."""
     sums = np.zeros(2)
-    for start in range(0, len(labels), CHUNK):
-        part = slice(start, start + CHUNK)
+    for start in range(0, len(labels), stacks.CHUNK):
+        part = slice(start, start + stacks.CHUNK)
         _, log_p = stacks.forward(layers, np.asarray(features[part], np.float32))
         sums += stacks.sums(log_p, labels[part])
     return sums

@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transfer.errors import InputError
-from transfer.heads import kinds
+from transfer.heads import kinds, stacks
 from transfer.writing import replacing
-
-CHUNK = 1024  # rows of a memory-mapped pack that are in flight at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +42,9 @@ class Head:
             received = "x".join(map(str, features.shape[1:]))
             raise InputError(f"the head takes {d} features an image; received {received}")
         p = np.empty((len(features), len(self.classes)), np.float32)  # [N, C]
-        for start in range(0, len(features), CHUNK):
-            p[start : start + CHUNK] = kind.probabilities(
-                self.arrays, features[start : start + CHUNK]
+        for start in range(0, len(features), stacks.CHUNK):
+            p[start : start + stacks.CHUNK] = kind.probabilities(
+                self.arrays, features[start : start + stacks.CHUNK]
             )
         if not np.isfinite(p).all():
             row = int(np.argmin(np.isfinite(p).all(axis=1)))

@@ -15,7 +15,7 @@ import openvino as ov
 from openvino import opset15 as ops
 
 from transfer.errors import InputError, unknown
-from transfer.writing import replacing
+from transfer.writing import write_json
 
 GRAPH, ABOUT = "network.xml", "backbone.json"
 FILES = (GRAPH, "network.bin")
@@ -40,9 +40,7 @@ def save(model, layers, about, folder):
     digest = hashlib.sha256()
     for name in FILES:
         digest.update((folder / name).read_bytes())
-    about = about | {"graph": digest.hexdigest(), "layers": depths}
-    with replacing(folder / ABOUT) as file:
-        file.write(json.dumps(about, indent=2, sort_keys=True) + "\n")
+    write_json(folder / ABOUT, about | {"graph": digest.hexdigest(), "layers": depths})
     return depths
 
 

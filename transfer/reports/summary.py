@@ -1,11 +1,9 @@
 """`reports/metrics.json`: what was measured and on what, and the same as a short printed table."""
 
-import json
-
 from transfer.datasets import splits
 from transfer.datasets.duplicates import SET_ASIDE
 from transfer.heads import trained
-from transfer.writing import replacing
+from transfer.writing import write_json
 
 DIGITS = 6  # of a metric: far below any interval's width, so that files stay equal and readable
 
@@ -20,10 +18,9 @@ def summary(head, measured, n_train, rows, per_class, data):
     n_unreadable images could not be decoded; n_set_aside ones contradict or leak into another.
     """
     set_aside = sum(row.problem.startswith(SET_ASIDE) for row in rows)
-    short = () if per_class == "all" else splits.short_classes(rows, per_class)
     return measured | {
         "data": data,
-        "n_classes_short": len(short),
+        "n_classes_short": len(splits.short_classes(rows, per_class)),
         "n_set_aside": set_aside,
         "n_train": n_train,
         "n_unreadable": sum(row.problem != "" for row in rows) - set_aside,
@@ -32,10 +29,8 @@ def summary(head, measured, n_train, rows, per_class, data):
 
 
 def write(path, found):
-    """Writes the summary: sorted keys, floats to DIGITS digits, final newline."""
-    text = json.dumps(_rounded(found), indent=2, sort_keys=True, allow_nan=False)
-    with replacing(path) as file:
-        file.write(text + "\n")
+    """Writes the summary, floats to DIGITS digits."""
+    write_json(path, _rounded(found))
 
 
 def _rounded(value):

@@ -9,12 +9,12 @@ is never ignored: one that is no image becomes an Image whose decoding is refuse
 
 from pathlib import Path, PurePosixPath
 
+from transfer.datasets.index import PARTS
 from transfer.datasets.reading import archives, folders
 from transfer.datasets.reading.decoder import EXTENSIONS
 from transfer.datasets.reading.images import Image
 from transfer.errors import InputError
 
-PARTS = ("train", "validation", "test")
 # Never class names when all folders are named so: somebody's other words for the parts.
 _ALIASES = {"training": "train", "testing": "test"}
 _ALIASES.update(dict.fromkeys(("val", "valid", "dev"), "validation"))

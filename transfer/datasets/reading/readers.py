@@ -1,12 +1,9 @@
 """Images of a dataset, whatever the layout of its files."""
 
 from transfer.datasets.reading import cifar10, class_folders
-from transfer.datasets.reading.images import Image, digest, pixels
 from transfer.errors import InputError, unknown
 
-__all__ = ["LAYOUTS", "Image", "digest", "pixels", "read"]
-
-# layout: function (source, folder, raw, members) -> iterator of Image
+# layout: function (source, folder, raw, members) -> iterator of images.Image
 LAYOUTS = {"cifar10": cifar10.read, "class_folders": class_folders.read}
 
 
