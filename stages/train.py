@@ -10,7 +10,14 @@ from transfer.packs import reader as packs
 
 
 def main(train, validation, head):
-    given = params.read("head.kind", "head.epochs", "head.batch_size", "head.seed", "head.hidden")
+    given = params.read(
+        "head.kind",
+        "head.epochs",
+        "head.batch_size",
+        "head.seed",
+        "head.initializer",
+        "head.hidden",
+    )
     kind = given.pop("head.kind")
     options = kinds.options(kind, {key.removeprefix("head."): v for key, v in given.items()})
     training, check = packs.read(train), packs.read(validation)

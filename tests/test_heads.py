@@ -73,6 +73,13 @@ def test_glorot_start_fills_its_range():
     assert not bias.any()
 
 
+def test_truncated_normal_start_is_the_courses():
+    ((kernel, bias),) = stacks.initial([400, 50], np.random.default_rng(0), "truncated_normal")
+    assert 0.0199 < abs(kernel).max() <= 0.02
+    assert kernel.std() == pytest.approx(0.00880, rel=0.02)  # .01 sqrt(1 - 4 phi(2) / .9545)
+    assert not bias.any()
+
+
 def test_curves_and_callbacks_see_the_same():
     x, y = blobs()
     epochs, batches = [], []
@@ -295,7 +302,7 @@ def workspace(tmp_path, monkeypatch):
     """A folder with params.yaml and two packs; its main() writes models/head.npz."""
     monkeypatch.chdir(tmp_path)
     head = "kind: softmax, epochs: 4, batch_size: 16, seed: 0, hidden: 8"
-    (tmp_path / "params.yaml").write_text(f"head: {{{head}}}\n")
+    (tmp_path / "params.yaml").write_text(f"head: {{{head}, initializer: truncated_normal}}\n")
     write_pack(tmp_path / "train.p", *blobs())
     write_pack(tmp_path / "validation.p", *blobs(30, seed=1))
     return tmp_path
@@ -319,7 +326,8 @@ def test_the_stage_trains_and_says_untrained(workspace, capsys):
     assert "val_acc" in printed
     head = trained.load(workspace / "head.npz")
     assert (head.net, head.dataset, head.classes) == ("mini", "sample", list("abcd"))
-    assert head.options == {"epochs": 4, "batch_size": 16, "seed": 0}  # hidden is not softmax's
+    expected = {"epochs": 4, "batch_size": 16, "seed": 0, "initializer": "truncated_normal"}
+    assert head.options == expected  # hidden is not softmax's
 
 
 def test_the_stage_trains_without_validation_rows(workspace):

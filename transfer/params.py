@@ -73,6 +73,7 @@ KEYS = {
     "head.epochs": _COUNT,
     "head.batch_size": _COUNT,
     "head.seed": _SEED,
+    "head.initializer": _one_of("glorot_uniform", "truncated_normal"),
     "head.hidden": _COUNT,
 }
 

@@ -26,15 +26,15 @@ def fit_mlp(features, labels, n_classes, *, hidden, **training):
     return fit(features, labels, [hidden, n_classes], **training)
 
 
-def fit(features, labels, units, *, seed, **training):
+def fit(features, labels, units, *, seed, initializer="glorot_uniform", **training):
     """Trains layers of `units` (the last entry is C) from a seeded start.
 
-    features: [N, D], may be memory-mapped; labels: integers [N] in 0..C-1; training: keywords of
-    `train` (epochs, batch_size, ...).  Returns the arrays by name and the curves,
-    {name: float64 [epochs]}.
+    features: [N, D], may be memory-mapped; labels: integers [N] in 0..C-1; initializer: a name in
+    stacks.INITIALIZERS; training: keywords of `train` (epochs, batch_size, ...).  Returns the
+    arrays by name and the curves, {name: float64 [epochs]}.
     """
     rng = np.random.default_rng(seed)
-    layers = stacks.initial([features.shape[1], *units], rng)
+    layers = stacks.initial([features.shape[1], *units], rng, initializer)
     curves = train(layers, features, labels, rng=rng, **training)
     return stacks.named(layers), curves
 

@@ -33,13 +33,16 @@ class Kind:
 
 KINDS = {
     "softmax": Kind(
-        dense.fit_softmax, stacks.probabilities, stacks.sizes, ("epochs", "batch_size", "seed")
+        dense.fit_softmax,
+        stacks.probabilities,
+        stacks.sizes,
+        ("epochs", "batch_size", "seed", "initializer"),
     ),
     "mlp": Kind(
         dense.fit_mlp,
         stacks.probabilities,
         stacks.sizes,
-        ("epochs", "batch_size", "seed", "hidden"),
+        ("epochs", "batch_size", "seed", "initializer", "hidden"),
     ),
 }
 

@@ -19,15 +19,30 @@ PAIR = ("kernel", "bias")
 CHUNK = 1024  # rows of a memory-mapped pack that are in flight at once
 
 
-def initial(widths, rng):
-    """Layers between neighbours in `widths`: Glorot uniform kernels and zero biases, what Keras'
-    Dense starts from (Glorot & Bengio 2010, equation 16)."""
-    layers = []
-    for d, u in pairwise(widths):
-        limit = math.sqrt(6 / (d + u))
-        kernel = rng.uniform(-limit, limit, (d, u)).astype(np.float32)
-        layers.append((kernel, np.zeros(u, np.float32)))
-    return layers
+def glorot_uniform(d, u, rng):
+    """A kernel [d, u] as Keras' Dense starts with (Glorot & Bengio 2010, equation 16)."""
+    limit = math.sqrt(6 / (d + u))
+    return rng.uniform(-limit, limit, (d, u))
+
+
+def truncated_normal(d, u, rng):
+    """A kernel [d, u] of standard deviation .01, drawn again beyond two of them, as TensorFlow's
+    truncated_normal does: the start of the course's AlexNet head."""
+    kernel = rng.standard_normal((d, u))
+    while (outside := np.abs(kernel) > 2).any():
+        kernel[outside] = rng.standard_normal(outside.sum())
+    return 0.01 * kernel
+
+
+INITIALIZERS = {"glorot_uniform": glorot_uniform, "truncated_normal": truncated_normal}
+
+
+def initial(widths, rng, initializer="glorot_uniform"):
+    """Layers between neighbours in `widths`: kernels of INITIALIZERS and zero biases."""
+    return [
+        (INITIALIZERS[initializer](d, u, rng).astype(np.float32), np.zeros(u, np.float32))
+        for d, u in pairwise(widths)
+    ]
 
 
 def forward(layers, x):
