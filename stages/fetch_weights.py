@@ -16,13 +16,14 @@ def main(card, weights):
     given = params.read("weights", "mirror")
     net = cards.load(card)
     weights.mkdir(parents=True, exist_ok=True)
-    if given["weights"] == "random" or net.weights is None:
+    if given["weights"] == "random" or not net.weights:
         manifests.write(weights, "untrained", seed=net.seed)
     else:
         mirror = mirrors.find(given["mirror"])
-        file = fetching.fetch(net.weights, weights, mirror, pin=net.name, else_try=ELSE_TRY)
-        files.check_count(weights / net.weights.name, net)
-        manifests.write(weights, manifests.origin_of([file]), [file])
+        file = fetching.available(net.weights, mirror)
+        got = fetching.fetch(file, weights, mirror, pin=net.name, else_try=ELSE_TRY)
+        files.check_count(weights / file.name, net)
+        manifests.write(weights, manifests.origin_of([got]), [got])
     print(f"fetch_weights: {net.name}: {manifests.read(weights)['origin']}")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from transfer.errors import InputError
 from transfer.nets import cards
+from transfer.nets.layers import check_length, chosen_layers
 
 GOOD = """\
 builder: mini
@@ -30,9 +31,9 @@ def card(tmp_path):
 @pytest.mark.parametrize("name", cards.known())
 def test_shipped_cards_load_and_their_layers_parse(name):
     card = cards.load(cards.CARDS / f"{name}.yaml")
-    assert len(cards.chosen_layers(card, "card")) == 1
-    assert len(cards.chosen_layers(card, "multi")) == len(card.multi)
-    assert card.weights is None or card.licence
+    assert len(chosen_layers(card, "card")) == 1
+    assert len(chosen_layers(card, "multi")) == len(card.multi)
+    assert not card.weights or card.licence
 
 
 def test_shipped_nets():
@@ -52,25 +53,45 @@ def test_unknown_net_lists_the_nearest_first():
 
 
 def test_fields(card):
-    assert card.weights.url == "https://host/w.npy"
+    assert card.weights[0].url == "https://host/w.npy"
     assert card.layers == ("a", "b")
-    assert cards.chosen_layers(card, "card") == (("b", 2),)
-    assert cards.chosen_layers(card, ["a:3", "b"]) == (("a", 3), ("b", 1))
+    assert chosen_layers(card, "card") == (("b", 2),)
+    assert chosen_layers(card, ["a:3", "b"]) == (("a", 3), ("b", 1))
     with pytest.raises(InputError, match="the card of net lists no layers for"):
-        cards.chosen_layers(dataclasses.replace(card, multi=()), "multi")
+        chosen_layers(dataclasses.replace(card, multi=()), "multi")
+
+
+def test_files_that_are_alternatives(tmp_path):
+    path = tmp_path / "net.yaml"
+    text = GOOD.replace("{name: w.npy", "[{name: v.npy}, {name: w.npy").replace("free}", "free}]")
+    path.write_text(text)
+    card = cards.load(path)
+    assert [file.name for file in card.weights] == ["v.npy", "w.npy"]
+
+
+def test_the_network_with_its_own_classes(tmp_path, card):
+    own = cards.load(cards.CARDS / "googlenet.yaml")
+    found = cards.classifier(own)
+    assert (found.layer, found.layers) == ("loss3_classifier", ("loss3_classifier",))
+    assert (found.weights, found.parameters, found.include_top) == (own.weights, 6998552, False)
+    resnet = cards.classifier(cards.load(cards.CARDS / "resnet.yaml"))
+    assert resnet.weights[0].name == "resnet50_weights_tf_dim_ordering_tf_kernels.h5"
+    assert (resnet.layer, resnet.parameters, resnet.include_top) == ("predictions", 25636712, True)
+    with pytest.raises(InputError, match=r"net with classes of its own 'net'; known: .*resnet"):
+        cards.classifier(card)
 
 
 def test_unknown_layer_and_cells(card):
     with pytest.raises(InputError, match="unknown layer of net 'c'; known: a, b"):
-        cards.chosen_layers(card, ["c"])
+        chosen_layers(card, ["c"])
     with pytest.raises(InputError, match="layer 'a:x': write name or name:cells, as a:3"):
-        cards.chosen_layers(card, ["a:x"])
+        chosen_layers(card, ["a:x"])
 
 
 def test_length_must_be_what_the_layer_gives(card):
-    cards.check_length(card, {"a": 5, "b": 2})
+    check_length(card, {"a": 5, "b": 2})
     with pytest.raises(InputError, match="says features: 8 and layer b:2 gives 12"):
-        cards.check_length(card, {"a": 5, "b": 3})
+        check_length(card, {"a": 5, "b": 3})
 
 
 @pytest.mark.parametrize(
@@ -82,11 +103,16 @@ def test_length_must_be_what_the_layer_gives(card):
         ("[0, 0, 0]", "[0, 0]", r"pixels.mean must be three numbers"),
         ("divisor: 1", "divisor: 0", r"pixels.divisor must be a number above 0"),
         ("name: w.npy", "name: ../w.npy", r"needs the plain name of a file"),
-        ("name: w.npy", "seed: 1", r"weights must be a file's name, address and hash, or {seed"),
+        ("name: w.npy", "seed: 1", r"weights must hold nothing beside seed, a whole number"),
         ("layer: b:2\n", "", r"layer must be given"),
         ("builder: mini", "builder: [", r"is not valid YAML"),
         ("multi: [a", "multi: [1", r"multi must be a list of layers"),
         ("licence: free", "sha256: 12", r"sha256 must be text"),
+        ("licence: free", "sha1: abc", r"sha1 needs 40 hexadecimal digits"),
+        ("{name: w.npy", "{nam: w.npy", r"line 2: unknown key 'nam'"),
+        ("layer: b:2", "crop: center\nlayer: b:2", r"line 6: crop must be one of none, centre"),
+        ("layer: b:2", "include_top: 1\nlayer: b:2", r"include_top must be true or false"),
+        ("layer: b:2", "classifier: {}\nlayer: b:2", r"classifier.layer must be given"),
     ],
 )
 def test_faults_are_told_with_their_place(tmp_path, old, new, sentence):

@@ -16,6 +16,7 @@ from transfer.errors import InputError
 
 BODY = b"weights " * 1000
 SHA = hashlib.sha256(BODY).hexdigest()
+SHA1 = hashlib.sha1(BODY).hexdigest()
 MD5 = hashlib.md5(BODY).hexdigest()
 
 
@@ -85,6 +86,14 @@ def test_the_mirrors_own_file_is_never_linked(tmp_path):
     assert not path.samefile(folder / "w.npy")
 
 
+def test_of_alternatives_the_one_that_the_mirror_has_comes_first(tmp_path):
+    files = [File("a.npy"), File("b.bin", "http://host/b.bin"), File("w.npy")]
+    mirror = mirrors.find(str(mirror_folder(tmp_path / "m")))
+    assert fetching.available(files, mirror).name == "w.npy"
+    assert fetching.available(files, mirrors.Mirror()).name == "b.bin"
+    assert fetching.available(files[:1], mirrors.Mirror()).name == "a.npy"
+
+
 def test_wrong_hash_in_a_mirror_leaves_nothing(tmp_path):
     mirror = mirrors.find(str(mirror_folder(tmp_path / "m", digest="a" * 64)))
     with pytest.raises(
@@ -116,7 +125,7 @@ def test_a_damaged_kept_file_is_fetched_again(tmp_path):
 
 def test_a_hash_of_the_other_kind_costs_no_download(tmp_path):
     with serving({"/w.npy": BODY}) as (base, log):
-        fetch(File("w.npy", f"{base}/w.npy", md5=MD5), tmp_path)
+        fetch(File("w.npy", f"{base}/w.npy", sha1=SHA1), tmp_path)
         fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
         fetch(File("w.npy", f"{base}/w.npy", md5=MD5), tmp_path)
         assert log == ["/w.npy"]
@@ -283,4 +292,4 @@ def test_manifest_round_trip_and_faults(tmp_path):
 
 def test_digests_are_those_of_hashlib(tmp_path):
     (tmp_path / "f").write_bytes(BODY)
-    assert digests_of(tmp_path / "f") == {"sha256": SHA, "md5": MD5}
+    assert digests_of(tmp_path / "f") == {"sha256": SHA, "sha1": SHA1, "md5": MD5}

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from transfer.downloads import kept
+from transfer.downloads.files import ALGORITHMS
 from transfer.downloads.mirrors import TIMEOUT, reason
 from transfer.errors import InputError
 
@@ -34,6 +35,13 @@ class Plan:
     said_by: str
 
 
+def available(files, mirror):
+    """The one of `files`, alternatives of equal worth, to fetch: the first that the mirror lists,
+    else the first that has an address, else the first."""
+    listed = [file for file in files if file.name in mirror.sums]
+    return [*listed, *(file for file in files if file.url), *files][0]
+
+
 def plan(file, mirror, *, pin, else_try=""):
     """The Plan for `file`; InputError where no address or no hash is known.
 
@@ -50,14 +58,12 @@ def plan(file, mirror, *, pin, else_try=""):
             f"{file.name} has no public address and {lacks}; name a mirror that has it by "
             f"`mirror` in params.yaml or $TRANSFER_MIRROR{else_try}"
         )
-    if not (file.sha256 or file.md5):
+    if file.digest is None:
         raise InputError(
             f"no hash is known for {file.url}, so its bytes can't be trusted; "
             f"`python -m transfer pin {pin}` downloads it once and writes its sha256 down"
         )
-    algorithm = "sha256" if file.sha256 else "md5"
-    digest = file.sha256 or file.md5
-    return Plan(file.url, True, algorithm, digest, f"what is pinned for {pin}")
+    return Plan(file.url, True, *file.digest, f"what is pinned for {pin}")
 
 
 def fetch(file, folder, mirror, *, pin, else_try=""):
@@ -80,7 +86,7 @@ def fetch(file, folder, mirror, *, pin, else_try=""):
 
 
 def download(address, path, file, else_try=""):
-    """Downloads `address` to `path`, tried several times; returns {"sha256": hex, "md5": hex}.
+    """Downloads `address` to `path`, tried several times; returns {algorithm: hex}.
 
     Raises InputError where it can't be had; nothing is checked here.
     """
@@ -101,7 +107,7 @@ def download(address, path, file, else_try=""):
 
 
 def digests_of(path):
-    """{"sha256": hex, "md5": hex} of the file `path`; md5 is all that some publishers give."""
+    """{algorithm: hex} of the file `path`; md5 or sha1 is all that some publishers give."""
     with path.open("rb") as file:
         return _digests(iter(lambda: file.read(CHUNK), b""))
 
@@ -156,7 +162,7 @@ def _write(source, path, file, declared):
 
 
 def _digests(chunks):
-    running = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
+    running = {name: hashlib.new(name, usedforsecurity=name == "sha256") for name in ALGORITHMS}
     for chunk in chunks:
         for digest in running.values():
             digest.update(chunk)

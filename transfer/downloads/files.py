@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+ALGORITHMS = {"sha256": 64, "sha1": 40, "md5": 32}  # hexadecimal digits; the strongest first
+
 
 @dataclass(frozen=True)
 class File:
@@ -13,11 +15,17 @@ class File:
     sha256: str = ""
     md5: str = ""
     size: int = 0
+    sha1: str = ""
+
+    @property
+    def digest(self):
+        """(algorithm, hex) of the strongest hash known, or None."""
+        known = [(name, getattr(self, name)) for name in ALGORITHMS if getattr(self, name)]
+        return known[0] if known else None
 
     def is_published(self, digests):
-        """Whether `digests` {"sha256": hex, "md5": hex} are those of the published file."""
-        known = self.sha256 or self.md5
-        return bool(known) and known == digests["sha256" if self.sha256 else "md5"]
+        """Whether `digests` {algorithm: hex} are those of the published file."""
+        return self.digest is not None and digests[self.digest[0]] == self.digest[1]
 
 
 def described(tree, *further):
@@ -25,16 +33,16 @@ def described(tree, *further):
 
     Raises InputError, with the line, for a fault.
     """
-    tree.expect_keys("name", "url", "sha256", "md5", "size", *further)
+    tree.expect_keys("name", "url", *ALGORITHMS, "size", *further)
     name = tree.get("name", str, "")
     if not name or name in (".", "..") or set(name) & set("/\\\0"):
         raise tree.fault(f"needs the plain name of a file; received {name!r}", "name")
-    for key, length in (("sha256", 64), ("md5", 32)):
+    for key, length in ALGORITHMS.items():
         digest = tree.get(key, str, "")
         if digest and not re.fullmatch(f"[0-9a-f]{{{length}}}", digest):
             raise tree.fault(f"needs {length} hexadecimal digits; received {digest!r}", key)
     size = tree.get("size", int, 0)
     if isinstance(size, bool) or size < 0:
         raise tree.fault(f"needs a number of bytes; received {size!r}", "size")
-    url, sha256, md5 = (tree.get(key, str, "") for key in ("url", "sha256", "md5"))
-    return File(name, url, sha256, md5, size)
+    given = {key: tree.get(key, str, "") for key in ("url", *ALGORITHMS)}
+    return File(name, size=size, **given)

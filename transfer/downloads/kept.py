@@ -14,7 +14,7 @@ def store_folder():
 
 
 def place(algorithm, digest):
-    """The path of the downloaded file of that sha256 or md5, whether it is there or not."""
+    """The path of the downloaded file of that hash, whether it is there or not."""
     return _downloads() / f"{algorithm}-{digest}"
 
 
@@ -31,7 +31,7 @@ def partial():
 
 def keep(part, digests):
     """Moves the file `part`, of `digests` {algorithm: hex}, to its places: one file, found by
-    either hash, so that a card which gives the other one later costs no download."""
+    any of its hashes, so that a card which gives another one later costs no download."""
     first, *others = (place(*item) for item in sorted(digests.items()))
     part.replace(first)
     for other in others:

@@ -5,7 +5,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from transfer.downloads import fetching, kept
-from transfer.downloads.files import File
+from transfer.downloads.files import ALGORITHMS, File
 from transfer.errors import InputError
 from transfer.writing import replacing
 
@@ -24,7 +24,7 @@ def pin(path, entries_of):
     tree = yaml.load(Path(path).read_text(encoding="utf-8"))
     lines = []
     for entry in entries_of(tree):
-        if not entry.get("sha256") and not entry.get("md5"):
+        if not any(entry.get(algorithm) for algorithm in ALGORITHMS):
             entry["sha256"], entry["size"] = _pin(entry)
             lines.append(f"{entry['name']}: {entry['size']:,} bytes, sha256 {entry['sha256']}")
     if not lines:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transfer.errors import InputError, unknown
 from transfer.features.resizing import KERNELS
-from transfer.nets import cards
+from transfer.nets.layers import chosen_layers
 
 VIEWS = ("plain",)
 
@@ -45,7 +45,7 @@ def choose(card, recommend, given):
         if view not in VIEWS:
             raise unknown("view", view, VIEWS)
     return Choice(
-        layers=cards.chosen_layers(card, layers),
+        layers=chosen_layers(card, layers),
         size=card.size if size == "card" else size,
         views=tuple(views),
         precision=given["extract.precision"],

@@ -17,6 +17,7 @@ def recipe(card, about, engine, choice):
         "layers": [name if cells == 1 else f"{name}:{cells}" for name, cells in choice.layers],
         "size": choice.size,
         "resize": card.resize,
+        "crop": card.crop,
         "pixels": {
             "order": card.pixels.order,
             "mean": list(card.pixels.mean),

@@ -1,5 +1,7 @@
 """From an image of any size to the square that a network takes."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
 
@@ -12,8 +14,30 @@ KERNELS = {
 }
 
 
-def resize(pixels, size, kernel):
-    """uint8 RGB [H, W, 3] -> uint8 RGB [size, size, 3]; the aspect ratio is not kept (a squash)."""
-    if pixels.shape[:2] == (size, size):
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((size, size), KERNELS[kernel]))
+@dataclass(frozen=True)
+class Square:
+    """How an image of any size becomes the input of a network: called with uint8 RGB [H, W, 3], it
+    gives uint8 RGB [size, size, 3].
+
+    crop: none (the aspect ratio is not kept: a squash) or centre (the centre square is taken
+    first, as wide as the shorter side).
+    """
+
+    size: int  # pixels
+    kernel: str
+    crop: str = "none"
+
+    def __call__(self, pixels):
+        if self.crop == "centre":
+            pixels = centre(pixels)
+        if pixels.shape[:2] == (self.size, self.size):
+            return pixels
+        square = Image.fromarray(pixels).resize((self.size, self.size), KERNELS[self.kernel])
+        return np.asarray(square)
+
+
+def centre(pixels):
+    """The centre square of [H, W, 3]; an odd margin leaves the larger part below and right."""
+    side = min(pixels.shape[:2])
+    top, left = ((length - side) // 2 for length in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]

@@ -1,11 +1,11 @@
 """Cards: what a net is.  One YAML file a net, the only place where its pixels are written down."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from transfer import trees
-from transfer.downloads.files import File, described
-from transfer.errors import InputError, unknown
+from transfer.downloads.files import described
+from transfer.errors import unknown
 
 CARDS = Path("models/cards")
 
@@ -24,31 +24,46 @@ class Pixels:
 class Card:
     """A net: its builder, weights, input and layers.
 
-    `weights` is the File of pretrained weights, or None for filters drawn from `seed`.
-    `layer` is the bottleneck, `name` or `name:cells`, and `features` its length D; `multi` are the
-    layers joined for `extract.layers: multi`; `cuts` the layers where it may be divided;
-    `parameters` the number of weights of the network as its builder makes it.
+    `weights` are the Files of pretrained weights, any of which will do; none where filters are
+    drawn from `seed`.  `include_top`: a network of keras.applications is built with its classes,
+    which fixes its size.  `layer` is the bottleneck, `name` or `name:cells`, and `features` its
+    length D; `multi` are the layers joined for `extract.layers: multi`; `cuts` the layers where it
+    may be divided; `parameters` the number of weights of the network as its builder makes it;
+    `classifier` says where its own classes come from, or is None.
     """
 
     name: str
     builder: str
-    weights: File | None
+    weights: tuple  # of File
     seed: int
     licence: str
     size: int  # pixels, of the square input
     resize: str  # kernel
+    crop: str  # before the resizing: none, or centre for the centre square
     pixels: Pixels
     layer: str
     features: int
     multi: tuple
     cuts: tuple
     parameters: int
+    include_top: bool
+    classifier: "Classifier | None"
 
     @property
     def layers(self):
         """The name of every layer that the converted network gives out, without doubles."""
         asked = (*self.multi, self.layer, *self.cuts)
         return tuple(dict.fromkeys(name.partition(":")[0] for name in asked))
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The layer of class probabilities, and the weights and parameters of the network up to it;
+    () and 0 where those of the card go as far."""
+
+    layer: str
+    weights: tuple  # of File
+    parameters: int
 
 
 def known(folder=CARDS):
@@ -63,30 +78,83 @@ def load(path):
         raise unknown("net", path.stem, known(path.parent))
     tree = trees.read(path)
     tree.expect_keys(*(field.name for field in fields(Card) if field.name not in _DERIVED))
-    weights = tree.below("weights")
-    seed, file = weights.value.get("seed"), None
-    if seed is None:
-        file = described(weights, "licence")
-    elif list(weights.value) != ["seed"] or not _is_count(seed, 0):
-        raise weights.fault("must be a file's name, address and hash, or {seed: a whole number}")
+    weights, licence, seed = _weights(tree)
     return Card(
         name=path.stem,
         builder=_text(tree, "builder"),
-        weights=file,
-        seed=seed or 0,
-        licence=weights.get("licence", str, ""),
+        weights=weights,
+        seed=seed,
+        licence=licence,
         size=_count(tree, "size"),
         resize=_text(tree, "resize"),
+        crop=_one_of(tree, "crop", *CROPS),
         pixels=_pixels(tree.below("pixels")),
         layer=_text(tree, "layer"),
         features=_count(tree, "features"),
         multi=_names(tree, "multi"),
         cuts=_names(tree, "cuts"),
         parameters=_count(tree, "parameters"),
+        include_top=tree.get("include_top", bool, False),
+        classifier=_classifier(tree.below("classifier")) if "classifier" in tree.value else None,
     )
 
 
+CROPS = ("none", "centre")
 _DERIVED = ("name", "seed", "licence")
+
+
+def classifier(card):
+    """The Card of the same network up to its own classes: `layer` gives class probabilities [N, C].
+
+    Raises InputError where the card does not say where they come from.
+    """
+    found = card.classifier
+    if found is None:
+        having = [name for name in known() if load(CARDS / f"{name}.yaml").classifier]
+        raise unknown("net with classes of its own", card.name, having)
+    return replace(
+        card,
+        weights=found.weights or card.weights,
+        parameters=found.parameters or card.parameters,
+        include_top=card.include_top or bool(found.weights),
+        layer=found.layer,
+        features=0,
+        multi=(),
+        cuts=(),
+        classifier=None,
+    )
+
+
+def _weights(tree):
+    """(Files, licence, seed) of `weights`: one file, a list of alternatives, or {seed: number}."""
+    value = tree.value.get("weights")
+    if isinstance(value, list) and value:
+        files = [tree.below("weights", i) for i in range(len(value))]
+    elif isinstance(value, dict) and "seed" in value:
+        if list(value) != ["seed"] or not _is_count(value["seed"], 0):
+            raise tree.fault("must hold nothing beside seed, a whole number", "weights")
+        return (), "", value["seed"]
+    else:
+        files = [tree.below("weights")]
+    licences = [file.get("licence", str, "") for file in files]
+    return tuple(described(file, "licence") for file in files), licences[0], 0
+
+
+def _classifier(tree):
+    tree.expect_keys("layer", "weights", "parameters")
+    own = "weights" in tree.value
+    return Classifier(
+        layer=_text(tree, "layer"),
+        weights=_weights(tree)[0] if own else (),
+        parameters=_count(tree, "parameters") if own else 0,
+    )
+
+
+def _one_of(tree, key, *choices):
+    value = tree.get(key, str, choices[0])
+    if value not in choices:
+        raise tree.fault(f"must be one of {', '.join(choices)}; received {value!r}", key)
+    return value
 
 
 def _pixels(tree):
@@ -126,37 +194,3 @@ def _is_count(value, least):
 
 def _is_number(value):
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def chosen_layers(card, layers):
-    """The layers that `extract.layers` means for `card`, as a tuple of (name, cells).
-
-    `cells` k is for means over k x k cells, 1 for the mean over the whole area.
-    """
-    if layers == "card":
-        layers = [card.layer]
-    elif layers == "multi":
-        if not card.multi:
-            raise InputError(f"the card of {card.name} lists no layers for extract.layers: multi")
-        layers = card.multi
-    return tuple(_parse_layer(card, layer) for layer in layers)
-
-
-def _parse_layer(card, layer):
-    name, colon, cells = layer.partition(":")
-    if name not in card.layers:
-        raise unknown(f"layer of {card.name}", name, card.layers)
-    if colon and not (cells.isdigit() and int(cells) > 0):
-        raise InputError(f"layer {layer!r}: write name or name:cells, as {name}:3 for 3x3 cells")
-    return name, int(cells) if colon else 1
-
-
-def check_length(card, depths):
-    """Raises InputError unless the bottleneck layer, of `depths` {layer: channels}, gives the D
-    that `card` says."""
-    ((name, cells),) = chosen_layers(card, "card")
-    if depths[name] * cells**2 != card.features:
-        raise InputError(
-            f"the card of {card.name} says features: {card.features} and layer {card.layer} gives "
-            f"{depths[name] * cells**2}; correct `features` or `layer`"
-        )

@@ -1,0 +1,37 @@
+"""Layers by name: what `extract.layers` means for a card, and the length it gives."""
+
+from transfer.errors import InputError, unknown
+
+
+def chosen_layers(card, layers):
+    """The layers that `extract.layers` means for `card`, as a tuple of (name, cells).
+
+    `cells` k is for means over k x k cells, 1 for the mean over the whole area.
+    """
+    if layers == "card":
+        layers = [card.layer]
+    elif layers == "multi":
+        if not card.multi:
+            raise InputError(f"the card of {card.name} lists no layers for extract.layers: multi")
+        layers = card.multi
+    return tuple(_parse_layer(card, layer) for layer in layers)
+
+
+def _parse_layer(card, layer):
+    name, colon, cells = layer.partition(":")
+    if name not in card.layers:
+        raise unknown(f"layer of {card.name}", name, card.layers)
+    if colon and not (cells.isdigit() and int(cells) > 0):
+        raise InputError(f"layer {layer!r}: write name or name:cells, as {name}:3 for 3x3 cells")
+    return name, int(cells) if colon else 1
+
+
+def check_length(card, depths):
+    """Raises InputError unless the bottleneck layer, of `depths` {layer: channels}, gives the D
+    that `card` says."""
+    ((name, cells),) = chosen_layers(card, "card")
+    if depths[name] * cells**2 != card.features:
+        raise InputError(
+            f"the card of {card.name} says features: {card.features} and layer {card.layer} gives "
+            f"{depths[name] * cells**2}; correct `features` or `layer`"
+        )
