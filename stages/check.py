@@ -2,11 +2,12 @@
 
 Reads params.yaml, the card's and the dataset's files.  Writes one constant line, so that a change
 of params reruns nothing by itself.  DVC would say of a dataset that isn't there only that a path
-is missing; this stage runs first and says which there are.
+is missing; this stage runs first and says which there are, and what a queued experiment's copy of
+the workspace lacks of the user's own images.
 """
 
 from transfer import errors, params
-from transfer.datasets import sources
+from transfer.datasets import copies, sources
 from transfer.features import choices
 from transfer.heads import kinds
 from transfer.nets import cards
@@ -21,6 +22,11 @@ def main(source, card, checked):
     for name in dataset.recommend:
         if name not in ("any", *cards.known()):
             raise errors.unknown(f"net in recommend of {dataset.name}", name, cards.known())
+    shortfall = copies.shortfall(source) if dataset.kind == "own" else ""
+    if shortfall and given["strict"]:
+        raise errors.InputError(f"{shortfall}; strict: true refuses that")
+    if shortfall:
+        print(f"check: note: {shortfall}")
     choices.choose(net, dataset.recommend, given)
     kinds.named(given["head.kind"])
     with replacing(checked) as file:

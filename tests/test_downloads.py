@@ -1,13 +1,12 @@
 """Files by hash: mirrors, public addresses on a local server, what is kept, and every refusal."""
 
-import contextlib
 import hashlib
-import http.server
 import socket
 import threading
 
 import pytest
 
+from tests.servers import serving
 from transfer.downloads import fetching, manifests, mirrors, pins
 from transfer.downloads.fetching import digests_of
 from transfer.downloads.files import File
@@ -18,38 +17,6 @@ BODY = b"weights " * 1000
 SHA = hashlib.sha256(BODY).hexdigest()
 SHA1 = hashlib.sha1(BODY).hexdigest()
 MD5 = hashlib.md5(BODY).hexdigest()
-
-
-@contextlib.contextmanager
-def serving(answers):
-    """A server on localhost that gives `answers` {path: bytes or status}; yields (base, log)."""
-    log = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            log.append(self.path)
-            answer = answers.get(self.path, 404)
-            if isinstance(answer, list):  # one answer after another
-                answer = answer.pop(0) if len(answer) > 1 else answer[0]
-            if isinstance(answer, int):
-                self.send_error(answer)
-                return
-            body, length = answer if isinstance(answer, tuple) else (answer, len(answer))
-            self.send_response(200)
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", log
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)

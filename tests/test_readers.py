@@ -141,13 +141,29 @@ def test_what_is_no_image_is_listed_with_a_reason(tmp_path):
     }
 
 
-def test_links_are_followed_and_loops_refused(tmp_path):
+def test_the_folder_itself_and_files_may_be_links(tmp_path):
+    files(tmp_path / "photos", "a/1.png", "b/1.png")
+    files(tmp_path / "elsewhere", "2.png")
+    (tmp_path / "photos" / "b" / "2.png").symlink_to(tmp_path / "elsewhere" / "2.png")
+    (tmp_path / "mine").symlink_to(tmp_path / "photos")
+    found = own(tmp_path / "mine")
+    assert [image.id for image in found] == ["a/1.png", "b/1.png", "b/2.png"]
+    assert [image.member for image in found] == [image.id for image in found]
+    (tmp_path / "photos" / "stray.png").write_bytes(png())
+    with pytest.raises(InputError, match=r"/mine: stray.png lies outside of the class folders"):
+        own(tmp_path / "mine")
+
+
+def test_linked_folders_below_and_links_to_nothing_are_refused(tmp_path):
+    """DVC does not look behind a linked folder: an edit there would rerun nothing."""
     files(tmp_path / "elsewhere", "1.png")
-    folder = files(tmp_path / "mine", "a/1.png")
-    (folder / "b").symlink_to(tmp_path / "elsewhere")
-    assert [image.id for image in own(folder)] == ["a/1.png", "b/1.png"]
+    folder = files(tmp_path / "mine", "a/1.png", "b/1.png")
+    (folder / "c").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="c is a link to a folder, in which DVC sees no edits"):
+        own(folder)
+    (folder / "c").unlink()
     (folder / "a" / "loop").symlink_to(folder)
-    with pytest.raises(InputError, match="a/loop links back"):
+    with pytest.raises(InputError, match="a/loop is a link to a folder"):
         own(folder)
     (folder / "a" / "loop").unlink()
     (folder / "a" / "gone.png").symlink_to(tmp_path / "nowhere")

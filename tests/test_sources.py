@@ -20,6 +20,15 @@ recommend:
 """
 
 
+NUMBERED = """\
+layout: pickled
+files: [{name: train.p}]
+classes:
+  - 00 cat
+  - 01 dog
+"""
+
+
 def written(folder, text, name="signs"):
     (folder / name).mkdir(parents=True)
     (folder / name / "source.yaml").write_text(text)
@@ -49,13 +58,44 @@ def test_own_folder_with_and_without_a_source_file(tmp_path):
 
 
 def test_the_repositorys_own():
-    assert {"cifar10", "sample"} <= set(sources.known(ROOT / "data" / "datasets"))
+    names = ["cifar10", "flowers", "sample", "traffic", "traffic32"]
+    assert set(names) <= set(sources.known(ROOT / "data" / "datasets"))
     cifar = sources.load(ROOT / "data" / "datasets" / "cifar10")
     assert (cifar.layout, cifar.flip, cifar.split["test"]) == ("cifar10", True, 0)
     assert cifar.files[0].size == 170_498_071
     sample = sources.load(ROOT / "data" / "datasets" / "sample")
     assert (sample.kind, sample.flip) == ("render", False)
     assert sample.archives == (sources.RENDERED,)
+
+
+def test_the_signs_have_the_same_43_names_in_the_order_of_their_numbers():
+    traffic, traffic32 = (
+        sources.load(ROOT / "data" / "datasets" / name) for name in ("traffic", "traffic32")
+    )
+    assert traffic.classes == traffic32.classes
+    assert [name[:3] for name in traffic.classes] == [f"{i:02d} " for i in range(43)]
+    assert sorted(traffic.classes) == list(traffic.classes)
+    assert not any(set(name) & set("/\\") for name in traffic.classes)
+    assert [traffic.classes[i] for i in (0, 14, 38)] == [
+        "00 speed limit 20",
+        "14 stop",
+        "38 keep right",
+    ]
+    assert not traffic.flip
+    assert not traffic32.flip
+
+
+def test_label_of_a_number(tmp_path):
+    source = sources.load(written(tmp_path, NUMBERED))
+    assert source.classes == ("00 cat", "01 dog")
+    assert source.label(1, "x") == "01 dog"
+    for number in (2, -1):
+        with pytest.raises(InputError) as fault:
+            source.label(number, "train.p, row 7")
+        assert str(fault.value) == (
+            f"train.p, row 7: the class {number} has no name; expected 0 to 1, the 2 names that "
+            "`classes` in signs/source.yaml lists"
+        )
 
 
 def test_unknown_dataset_lists_the_known_ones_nearest_first(tmp_path):
@@ -81,6 +121,13 @@ def test_unknown_dataset_lists_the_known_ones_nearest_first(tmp_path):
         (ARCHIVE + "render: {}\n", "has both files and render"),
         (ARCHIVE + "title: again\n", "line 13: the key title stands twice"),
         ("layout: cifar10", "has layout cifar10 but no files"),
+        (NUMBERED.replace("01 dog", "00 cat"), "line 5: classes.1 '00 cat' stands twice"),
+        (NUMBERED.replace("01 dog", "' '"), "line 5: classes.1 needs a name, printable"),
+        (NUMBERED.replace("01 dog", "7"), "line 5: classes.1 needs a name.*; received 7"),
+        (NUMBERED.replace("01 dog", r'"a\tb"'), "line 5: classes.1 needs a name"),
+        (NUMBERED.replace("\n  - ", " "), "line 3: classes must be a list"),
+        (NUMBERED.partition("classes")[0], "line 1: layout is pickled, .* add `classes`"),
+        (ARCHIVE + "classes: [a, b]", "line 13: classes is for the layouts gtsrb and pickled al"),
         ("flip: maybe", "flip must be true or false; received 'maybe'"),
         ("files:", "files must be a list; received None"),
         ("files: [a.zip]", "files.0 must be a mapping; received 'a.zip'"),

@@ -4,26 +4,30 @@
     licence: ...
     homepage: https://...
     layout: cifar10                  # a name in readers.LAYOUTS; class_folders if left out
+    classes: [cat, dog]              # names of the numbers 0, 1, ..., for the layouts of NUMBERED
     files: [{name: a.tar.gz, url: https://..., sha256: ..., md5: ..., size: 1}]
     render: {...}                    # instead of files: what sample.render is given
     split: {validation: 0.2, test: 0.2}
     flip: true                       # mirroring keeps the label
     recommend: {any: {layers: [...], size: 96, views: [plain]}}
 
-Where neither `files` nor `render` stands, the folder's own images are the dataset.
+Where neither `files` nor `render` stands, the folder's own images are the dataset; the folder may
+be a link to where they lie.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from transfer import trees
+from transfer.datasets import copies
 from transfer.downloads.files import File, described
-from transfer.errors import unknown
+from transfer.errors import InputError, unknown
 
 FOLDER = Path("data/datasets")
 NAME = "source.yaml"
 RENDERED = "sample.zip"  # the one archive that a rendered dataset has in its raw folder
-KEYS = ("title", "licence", "homepage", "layout", "files", "render", "split", "flip", "recommend")
+KEYS = tuple("title licence homepage layout classes files render split flip recommend".split())
+NUMBERED = ("gtsrb", "pickled")  # layouts whose files know classes by numbers alone
 FRACTION = 0.2  # of a class, for each part that the dataset neither has nor gives a fraction for
 
 
@@ -37,6 +41,7 @@ class Source:
     licence: str = ""
     homepage: str = ""
     layout: str = "class_folders"
+    classes: tuple[str, ...] = ()  # names of the classes 0, 1, ...
     files: tuple[File, ...] = ()
     render: dict = field(default_factory=dict)
     split: dict = field(default_factory=dict)
@@ -47,6 +52,15 @@ class Source:
     def archives(self):
         """Names of the archives in the raw folder, in the order they are read in."""
         return (RENDERED,) if self.kind == "render" else tuple(file.name for file in self.files)
+
+    def label(self, number, where):
+        """The name of the class `number`; raises InputError, from `where` on, for one without."""
+        if not 0 <= number < len(self.classes):
+            raise InputError(
+                f"{where}: the class {number} has no name; expected 0 to {len(self.classes) - 1}, "
+                f"the {len(self.classes)} names that `classes` in {self.name}/{NAME} lists"
+            )
+        return self.classes[number]
 
 
 def known(root=FOLDER):
@@ -63,6 +77,7 @@ def load(folder):
     Raises InputError where there is no such folder, or its source.yaml has a fault.
     """
     folder = Path(folder)
+    copies.check(folder)
     if not folder.is_dir():
         raise unknown("dataset", folder.name, known(folder.parent))
     tree = trees.read(folder / NAME)
@@ -85,12 +100,33 @@ def load(folder):
         licence=tree.get("licence", str, ""),
         homepage=tree.get("homepage", str, ""),
         layout=layout or "class_folders",
+        classes=_classes(tree, layout),
         files=files,
         render=tree.get("render", dict, {}),
         split=_fractions(tree.below("split")),
         flip=tree.get("flip", bool, False),
         recommend=_recommend(tree.below("recommend")),
     )
+
+
+def _classes(tree, layout):
+    names = tree.get("classes", list, [])
+    if layout in NUMBERED and not names:
+        raise tree.fault(f"is {layout}, which knows numbers alone; add `classes`", "layout")
+    if names and layout not in NUMBERED:
+        raise tree.fault(
+            f"is for the layouts {' and '.join(NUMBERED)} alone; received layout "
+            f"{layout or 'class_folders'}, whose files name their classes; remove it",
+            "classes",
+        )
+    for i, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise tree.fault(
+                f"needs a name, printable and not empty; received {name!r}", "classes", i
+            )
+        if name in names[:i]:
+            raise tree.fault(f"{name!r} stands twice; each class needs its own", "classes", i)
+    return tuple(names)
 
 
 def _fractions(tree):

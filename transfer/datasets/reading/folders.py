@@ -20,12 +20,12 @@ def walk(folder, is_ignored):
     """(files, empty): POSIX paths below `folder` (Path) of the regular files, in natural order,
     and of the folders in which no file lies at any depth.
 
-    Links are followed.  `is_ignored(path)` names what is left out.  Raises InputError for a link
-    back to a folder that holds it, and for what is neither a file nor a folder.
+    `folder` itself and files may be links.  `is_ignored(path)` names what is left out.  Raises
+    InputError for a linked folder below, and for what is neither a file nor a folder.
     """
     files, empty = [], []
 
-    def visit(prefix, ancestors):
+    def visit(prefix):
         before = len(files)
         for entry in _entries(folder / prefix):
             name = f"{prefix}{entry.name}"
@@ -33,10 +33,13 @@ def walk(folder, is_ignored):
                 continue
             _check_name(folder, name)
             if entry.is_dir():
-                real = os.path.realpath(entry.path)
-                if real in ancestors:
-                    raise InputError(f"{folder}: {name} links back to a folder that holds it")
-                visit(f"{name}/", ancestors | {real})
+                # DVC 3.67 does not look behind it, so edits there would rerun nothing.
+                if entry.is_symlink():
+                    raise InputError(
+                        f"{folder}: {name} is a link to a folder, in which DVC sees no edits; move "
+                        f"the folder here, or make {folder.name} itself a link to one of them all"
+                    )
+                visit(f"{name}/")
             elif entry.is_file():
                 files.append(name)
             else:
@@ -46,7 +49,7 @@ def walk(folder, is_ignored):
         if prefix and len(files) == before:
             empty.append(prefix.rstrip("/"))
 
-    visit("", {os.path.realpath(folder)})
+    visit("")
     return sorted(files, key=natural), empty
 
 

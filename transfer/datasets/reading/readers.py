@@ -1,10 +1,15 @@
 """Images of a dataset, whatever the layout of its files."""
 
-from transfer.datasets.reading import cifar10, class_folders
+from transfer.datasets.reading import cifar10, class_folders, gtsrb, pickled
 from transfer.errors import InputError, unknown
 
 # layout: function (source, folder, raw, members) -> iterator of images.Image
-LAYOUTS = {"cifar10": cifar10.read, "class_folders": class_folders.read}
+LAYOUTS = {
+    "cifar10": cifar10.read,
+    "class_folders": class_folders.read,
+    "gtsrb": gtsrb.read,
+    "pickled": pickled.read,
+}
 
 
 def read(source, folder, raw, members=None):
