@@ -1,13 +1,12 @@
 """Reports: every metric against hand-computed values, intervals by simulation, the files."""
 
-import csv
 import json
 import math
 
 import numpy as np
 import pytest
 
-from stages import evaluate as evaluate_stage
+from tests.evaluated import prepare, run_stage
 from tests.examples import blobs, fitted, write_pack
 from transfer.datasets import duplicates, index
 from transfer.errors import InputError
@@ -203,55 +202,94 @@ def test_confusion_takes_validation_else_test(tmp_path):
     assert (tmp_path / "c.csv").read_text() == 'actual,predicted,weights\n"a, b",y,weights\n'
 
 
-# --- the stage --------------------------------------------------------------------------------
+def table(*answers, part="validation"):
+    """Rows of predictions.csv; answers: (group, label, predicted)."""
+    return [
+        (f"i{i}", part, group, label, predicted, "0.9", "-1", "mirror")
+        for i, (group, label, predicted) in enumerate(answers)
+    ]
 
-OUTPUTS = ("metrics.json", "predictions.csv", "confusion.csv", "curves.csv")
+
+def test_recall_has_a_row_a_class_and_counts_a_group_once(tmp_path):
+    rows = table(*[("g", "b", "b")] * 3, ("h", "b", "a"), ("i", "a", "a"))
+    plots.recall(tmp_path / "r.csv", rows, ["b", "c", "a"], "mirror")
+    b, c, a = predictions.read(tmp_path / "r.csv", plots.RECALL)
+    low, high = intervals.wilson(0.75, 2)
+    assert (float(b["recall"]), b["right"], b["n"], b["n_groups"]) == (0.75, "3", "4", "2")
+    assert (float(b["low"]), float(b["high"])) == pytest.approx((low, high), abs=1e-6)
+    assert list(c.values()) == ["c", "", "", "", "0", "0", "0", "mirror"]
+    assert (a["class"], a["recall"], a["high"]) == ("a", "1", "1")
+
+
+def test_recall_is_of_the_images_of_the_confusion(tmp_path):
+    rows = [*table(("g", "a", "b"), part="test"), *table(("g", "a", "a"))]
+    plots.recall(tmp_path / "r.csv", rows, "ab", "mirror")
+    assert predictions.read(tmp_path / "r.csv", plots.RECALL)[0]["recall"] == "1"
+    plots.recall(tmp_path / "r.csv", rows[:1], "ab", "mirror")
+    assert predictions.read(tmp_path / "r.csv", plots.RECALL)[0]["recall"] == "0"
+
+
+def test_a_table_is_read_as_written_or_refused(tmp_path):
+    rows = [('a, "b"\nc', "1")]
+    predictions.write(tmp_path / "t.csv", rows, ("name", "n"))
+    assert predictions.read(tmp_path / "t.csv", ("name", "n")) == [{"name": 'a, "b"\nc', "n": "1"}]
+    with pytest.raises(InputError, match=r"t.csv has the columns name, n; expected name, weights"):
+        predictions.read(tmp_path / "t.csv", ("name", "weights"))
+    with pytest.raises(InputError, match=r"u.csv is not here; run `dvc repro`"):
+        predictions.read(tmp_path / "u.csv")
+    for damaged in (b"", b"name,n\n1\n", b"\xff\xfe", b'name,n\n"a,1'):
+        (tmp_path / "t.csv").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"t.csv (is not a table|has the columns)"):
+            predictions.read(tmp_path / "t.csv", ("name", "n"))
+
+
+# --- the stage --------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text("split: {per_class: 20}\n")
-    fitted(epochs=40).save(tmp_path / "head.npz")
-    x, y = blobs()
-    write_pack(tmp_path / "train.p", x, y)
-    write_pack(tmp_path / "validation.p", *blobs(30, seed=1))
-    write_pack(tmp_path / "test.p", x[:0], y[:0])
-    rows = [row(f"t{i}", "abcd"[k], "train") for i, k in enumerate(y)]
-    index.write(tmp_path / "index.csv", [*rows, row("bad", "a", "", "truncated file")])
-    (tmp_path / "manifest.json").write_text('{"origin": "rendered", "files": []}')
+    prepare(tmp_path)
     return tmp_path
-
-
-def run_stage(folder):
-    names = ("head.npz", "train.p", "validation.p", "test.p", "index.csv", *OUTPUTS)
-    paths = {name.split(".")[0]: folder / name for name in names}
-    evaluate_stage.main(raw=folder, source=folder, **paths)
-    return {name: (folder / name).read_bytes() for name in OUTPUTS}
 
 
 def test_the_stage_writes_everything(workspace, capsys):
     first = run_stage(workspace)
     printed = capsys.readouterr().out
     assert run_stage(workspace) == first
-    found = json.loads(first["metrics.json"])
+    found = json.loads(first["reports/metrics.json"])
     assert "test" not in found
     assert (found["n_train"], found["n_unreadable"], found["n_set_aside"]) == (70, 1, 0)
     assert (found["data"], found["weights"]) == ("rendered", "untrained")
-    rows = list(csv.DictReader(first["predictions.csv"].decode().splitlines()))
+    rows = predictions.read(workspace / "reports/predictions.csv")
     assert tuple(rows[0]) == predictions.COLUMNS
     assert len(rows) == 30
     right = [r["label"] == r["predicted"] for r in rows]
     assert found["validation"]["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
     losses = [-float(r["log_probability"]) for r in rows]
     assert found["validation"]["log_loss"] == pytest.approx(np.mean(losses), abs=1e-5)
-    assert len(first["confusion.csv"].splitlines()) == 31
-    assert len(first["curves.csv"].splitlines()) == 41
+    lines = {path: len(data.splitlines()) for path, data in first.items() if path.endswith("csv")}
+    assert lines == {
+        "reports/predictions.csv": 31,
+        "reports/confusion.csv": 31,
+        "reports/recall.csv": 5,
+        "reports/curves.csv": 41,
+        "reports/map.csv": 31,
+    }
     title, header, line, notes = printed.splitlines()
     assert title.endswith("untrained")
     assert "95 % interval" in header
     assert f"{found['validation']['accuracy']:.4f}" in line
     assert "1 unreadable" in notes
+
+
+def test_the_stage_works_without_an_image_to_measure_on(workspace):
+    x, y = blobs()
+    write_pack(workspace / "validation.p", x[:0], y[:0])
+    found = run_stage(workspace)
+    assert "validation" not in json.loads(found["reports/metrics.json"])
+    assert len(found["reports/map.csv"].splitlines()) == 1
+    assert found["reports/recall.csv"].decode().splitlines()[1] == "a,,,,0,0,0,untrained"
 
 
 def test_the_stage_refuses_packs_of_another_head(workspace):

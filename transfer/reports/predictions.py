@@ -2,6 +2,7 @@
 
 import csv
 
+from transfer.errors import InputError
 from transfer.reports.metrics import log_probabilities
 from transfer.writing import replacing
 
@@ -42,3 +43,20 @@ def write(path, rows, columns=COLUMNS):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
+
+
+def read(path, columns=COLUMNS):
+    """The rows that `write` wrote, as dicts of text; InputError where they are not of `columns`."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+    except FileNotFoundError:
+        raise InputError(f"{path} is not here; run `dvc repro`") from None
+    except (UnicodeDecodeError, csv.Error, ValueError) as fault:
+        raise InputError(f"{path} is not a table: {fault}; run `dvc repro`") from None
+    if tuple(header) != tuple(columns) or any(len(row) != len(columns) for row in rows):
+        raise InputError(
+            f"{path} has the columns {', '.join(header)}; expected {', '.join(columns)} in every "
+            "row; run `dvc repro`"
+        )
+    return [dict(zip(columns, row, strict=True)) for row in rows]

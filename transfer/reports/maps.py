@@ -1,0 +1,67 @@
+"""The features of a part in two dimensions, to see which classes lie together.
+
+t-SNE (van der Maaten & Hinton 2008, "Visualizing data using t-SNE") after a PCA to 50 dimensions,
+as its authors do; both by scikit-learn.  Neighbours are true, distances and sizes of clusters
+are not, and neither axis has a unit.
+"""
+
+from hashlib import sha256
+
+import numpy as np
+
+from transfer.reports import plots, predictions
+
+COLUMNS = ("x", "y", "label", "predicted", "correct", "id", "weights")
+MOST = 1000  # rows: t-SNE takes about 3 seconds of one core for them
+DIMENSIONS = 50
+PERPLEXITY = 30  # about how many neighbours count; scikit-learn's own default
+FEWEST = 10  # different rows that have neighbours to speak of; below, a PCA to 2 is drawn
+
+
+def write(path, packs, rows):
+    """Writes COLUMNS, a row an image of test, or of validation where test is empty; at most MOST.
+
+    packs: {part: Pack}; rows: those of `predictions.table`, for each part in its pack's order.
+    Returns the sentences to print: which images are drawn, where not all are.
+    """
+    part, found = plots.shown(rows, ("test", "validation"))
+    chosen = drawn([row[0] for row in found], MOST)
+    points = flat(packs[part].features[chosen]) if chosen else ()
+    table = []
+    for (x, y), row in zip(points, (found[i] for i in chosen), strict=True):
+        image = dict(zip(predictions.COLUMNS, row, strict=True))
+        names = (image["label"], image["predicted"])
+        correct = "yes" if names[0] == names[1] else "no"
+        table.append((f"{x:.3f}", f"{y:.3f}", *names, correct, image["id"], image["weights"]))
+    predictions.write(path, table, COLUMNS)
+    if len(chosen) == len(found):
+        return []
+    return [f"the map shows {MOST} of {len(found)} {part} images, those whose ids hash lowest"]
+
+
+def drawn(ids, most):
+    """Indices, ascending, of the `most` ids with the lowest sha256: an image that is added moves
+    at most one other out, whatever the order of the files."""
+    ranked = sorted(range(len(ids)), key=lambda i: sha256(str(ids[i]).encode()).digest())
+    return sorted(ranked[:most])
+
+
+def flat(features):
+    """float64 [N, 2] of features [N, D], N >= 1; the same bytes on every run on one machine."""
+    # Whoever imports this module to read COLUMNS must not wait for scikit-learn.
+    from sklearn.decomposition import PCA  # noqa: PLC0415
+    from sklearn.manifold import TSNE  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    with threadpool_limits(1):  # sums in another order differ in their last bits
+        centred = np.asarray(features, np.float64) - np.mean(features, axis=0, dtype=np.float64)
+        if not centred.any():  # one image, or all alike: PCA would divide by their variance
+            return np.zeros((len(centred), 2))
+        kept = min(DIMENSIONS, *centred.shape)
+        x = PCA(kept, random_state=0).fit_transform(centred)
+        x = np.pad(x, ((0, 0), (0, max(0, 2 - kept))))  # [N, kept or 2]: two to draw
+        n = len(np.unique(x, axis=0))
+        if n < FEWEST:
+            return x[:, :2]
+        tsne = TSNE(perplexity=min(PERPLEXITY, (n - 1) / 3), random_state=0, n_jobs=1)
+        return tsne.fit_transform(x).astype(np.float64)
