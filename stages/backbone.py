@@ -7,7 +7,7 @@ imports TensorFlow.
 
 from transfer import errors
 from transfer.downloads import manifests
-from transfer.nets import cards, graphs, networks
+from transfer.nets import cards, graphs, layers, networks
 from transfer.nets import weights as files
 
 
@@ -29,9 +29,9 @@ def main(card, weights, backbone):
     }
     backbone.mkdir(parents=True, exist_ok=True)
     depths = graphs.save(networks.with_pixels(model, net), net.layers, about, backbone)
-    cards.check_length(net, depths)
-    layers = ", ".join(f"{name} [{depth}]" for name, depth in depths.items())
-    print(f"backbone: {net.name}: {manifest['origin']}; {net.parameters:,} parameters; {layers}")
+    layers.check_length(net, depths)
+    outputs = ", ".join(f"{name} [{depth}]" for name, depth in depths.items())
+    print(f"backbone: {net.name}: {manifest['origin']}; {net.parameters:,} parameters; {outputs}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from transfer.datasets.reading import readers
 from transfer.features import choices, extraction
 from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe
+from transfer.features.resizing import Square
 from transfer.nets import cards, graphs
 from transfer.packs import writer as packs
 
@@ -36,7 +37,8 @@ def main(source, raw, index, card, backbone, train, validation, test):
     parts = {part: [row for row in rows if row.split == part] for part in table.PARTS}
     members = [row.member for part in parts.values() for row in part]
     images = readers.read(dataset, source, raw, set(members))
-    features = extraction.extract(images, members, engine, choice.size, net.resize)
+    square = Square(choice.size, net.resize, net.crop)
+    features = extraction.extract(images, members, engine, square)
     classes = sorted({row.label for part in parts.values() for row in part})
     number = {label: i for i, label in enumerate(classes)}
     start = 0

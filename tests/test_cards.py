@@ -38,12 +38,16 @@ def test_shipped_cards_load_and_their_layers_parse(name):
 
 def test_shipped_nets():
     assert cards.known() == [
+        "alexnet",
+        "alexnet_caffe",
         "googlenet",
         "inception",
         "inception_mixed8",
         "mini",
         "resnet",
         "squeezenet",
+        "vgg",
+        "vgg_relu6",
     ]
 
 

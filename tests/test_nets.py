@@ -11,21 +11,39 @@ from keras import applications, layers, ops
 
 from transfer.datasets.reading import decoder
 from transfer.errors import InputError
-from transfer.features.resizing import resize
+from transfer.features.resizing import Square
 from transfer.nets import cards, networks, weights
 
 # Parameters without the classifier for Keras' nets (keras.io/api/applications, include_top=False),
-# the whole network for the two Caffe nets.
+# the whole network for the Caffe nets and for vgg_relu6.
 PARAMETERS = {
+    "alexnet": 60_965_224,
+    "alexnet_caffe": 60_965_224,
     "googlenet": 6_998_552,
     "squeezenet": 1_235_496,
     "resnet": 23_587_712,
     "inception": 21_802_784,
     "inception_mixed8": 21_802_784,
+    "vgg": 14_714_688,
+    "vgg_relu6": 138_357_544,
+}
+
+# With their 1000 classes (keras.io/api/applications; the Caffe nets have theirs anyway), and the
+# layer of the probabilities.
+CLASSIFIERS = {
+    "alexnet": (60_965_224, "fc8"),
+    "alexnet_caffe": (60_965_224, "fc8"),
+    "googlenet": (6_998_552, "loss3_classifier"),
+    "squeezenet": (1_235_496, "prob"),
+    "resnet": (25_636_712, "predictions"),
+    "inception": (23_851_784, "predictions"),
+    "vgg": (138_357_544, "predictions"),
+    "vgg_relu6": (138_357_544, "predictions"),
 }
 
 # Height, width and channels at the card's size: GoogLeNet table 1, ResNet table 1, InceptionV3
-# table 1 and Keras' summary; SqueezeNet 1.1 with pools rounded down (Caffe's prototxt rounds up).
+# table 1 and Keras' summary; SqueezeNet 1.1 with pools rounded down (Caffe's prototxt rounds up);
+# VGG table 1.
 SHAPES = [
     ("googlenet", "conv1_7x7_s2", (112, 112, 64)),
     ("googlenet", "pool1_3x3_s2", (56, 56, 64)),
@@ -49,6 +67,11 @@ SHAPES = [
     ("inception", "mixed3", (17, 17, 768)),
     ("inception_mixed8", "mixed8", (8, 8, 1280)),
     ("inception", "mixed10", (8, 8, 2048)),
+    ("vgg", "block1_pool", (112, 112, 64)),
+    ("vgg", "block3_pool", (28, 28, 256)),
+    ("vgg", "block5_pool", (7, 7, 512)),
+    ("vgg_relu6", "block5_pool", (7, 7, 512)),
+    ("vgg_relu6", "fc1", (4096,)),
     ("mini", "block2", (12, 12, 96)),
     ("mini", "features", (3, 3, 512)),
 ]
@@ -58,14 +81,35 @@ def card_of(net):
     return cards.load(cards.CARDS / f"{net}.yaml")
 
 
+class Built(dict):
+    """Networks by net, each built when it is first asked for: VGG16 alone takes 0.6 GB."""
+
+    def __missing__(self, net):
+        self[net] = networks.build(card_of(net))
+        return self[net]
+
+
 @pytest.fixture(scope="module")
 def built():
-    return {net: networks.build(card_of(net)) for net in cards.known()}
+    return Built()
 
 
 @pytest.mark.parametrize("net", PARAMETERS)
 def test_parameters_as_published(built, net):
     assert built[net].count_params() == PARAMETERS[net] == card_of(net).parameters
+
+
+@pytest.mark.parametrize("net", CLASSIFIERS)
+def test_a_nets_own_classes(net):
+    parameters, layer = CLASSIFIERS[net]
+    card = cards.classifier(card_of(net))
+    model = networks.build(card)
+    assert (card.layer, card.parameters, model.count_params()) == (layer, parameters, parameters)
+    probabilities = model.get_layer(layer)
+    assert probabilities is model.layers[-1]
+    assert probabilities.output.shape[-1] == 1000
+    if not isinstance(probabilities, layers.Softmax):
+        assert probabilities.activation is keras.activations.softmax
 
 
 def test_mini_is_small(built):
@@ -86,13 +130,20 @@ def test_the_table_of_applications_is_kerass():
     assert classes - set(networks.APPLICATIONS) == set()
 
 
-@pytest.mark.parametrize(
-    ("net", "reference"),
-    [("resnet", applications.resnet50), ("inception", applications.inception_v3)],
-)
-def test_pixels_as_keras_prepares_them(net, reference):
+# Whose `preprocess_input` the pixels of a card must equal, by its builder.
+REFERENCES = {
+    "keras.applications.ResNet50": applications.resnet50,
+    "keras.applications.InceptionV3": applications.inception_v3,
+    "keras.applications.VGG16": applications.vgg16,
+}
+KERASS = [net for net in cards.known() if card_of(net).builder.startswith("keras.applications.")]
+
+
+@pytest.mark.parametrize("net", KERASS)
+def test_pixels_as_keras_prepares_them(net):
     card = dataclasses.replace(card_of(net), multi=(), layer="same")
-    image = keras.Input((None, None, 3))
+    reference = REFERENCES[card.builder]
+    image = keras.Input((5, 7, 3) if card.include_top else (None, None, 3))
     identity = keras.Model(image, layers.Activation("linear", name="same")(image))
     pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), np.uint8)
     pixels[0, 0, 0], pixels[0, 0, 1] = 0, 255
@@ -101,6 +152,12 @@ def test_pixels_as_keras_prepares_them(net, reference):
     theirs = reference.preprocess_input(pixels.astype(np.float32))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     np.testing.assert_array_equal(pixels, before)
+
+
+def test_dense_layers_fix_the_size(built):
+    whole = networks.with_pixels(built["vgg_relu6"], card_of("vgg_relu6"))
+    assert whole.input.shape == (None, 224, 224, 3)
+    assert networks.with_pixels(built["mini"], card_of("mini")).input.shape == (None, None, None, 3)
 
 
 def test_random_filters_are_those_of_the_seed(built):
@@ -115,6 +172,9 @@ def test_random_filters_are_those_of_the_seed(built):
     kernel = first[0]  # conv1 [3, 3, 3, 64]
     np.testing.assert_allclose(kernel.mean(axis=(0, 1, 2)), 0, atol=1e-6)
     assert kernel.std() == pytest.approx(np.sqrt(2 / 27), rel=0.1)
+    deeper = model.get_layer("fire2_expand3x3").get_weights()[0]  # [3, 3, 16, 64]
+    assert np.abs(deeper.mean(axis=(0, 1, 2))).max() > 1e-3
+    assert deeper.std() == pytest.approx(np.sqrt(2 / 144), rel=0.1)
 
 
 @pytest.mark.parametrize("net", ["mini", "resnet"])
@@ -219,7 +279,13 @@ def test_files_that_are_no_weights(tmp_path):
     np.save(tmp_path / "b.npy", {"one": [np.array([1.0, np.nan])]}, allow_pickle=True)
     with pytest.raises(InputError, match=r"b.npy: layer one holds more than finite floats"):
         weights.read(tmp_path / "b.npy")
-    with pytest.raises(InputError, match=r"w.ckpt: weights are read from .npy, .h5 files"):
+    for name, value in (("c", 1e300), ("d", 1)):  # what float32 can't hold, and no float
+        np.save(tmp_path / f"{name}.npy", {"one": [np.array([value])]}, allow_pickle=True)
+        with pytest.raises(InputError, match=rf"{name}.npy: layer one holds more than finite"):
+            weights.read(tmp_path / f"{name}.npy")
+    with pytest.raises(
+        InputError, match=r"w.ckpt: weights are read from .npy, .h5, .caffemodel files"
+    ):
         weights.read(tmp_path / "w.ckpt")
 
 
@@ -235,9 +301,9 @@ PHOTOS = [
 @pytest.mark.parametrize(("net", "photo", "expected"), PHOTOS)
 def test_real_weights_recognise_real_photos(built, mirror, net, photo, expected):
     card, model = card_of(net), built[net]
-    networks.load(model, weights.read(mirror / card.weights.name), card.weights.name)
+    networks.load(model, weights.read(mirror / card.weights[0].name), card.weights[0].name)
     pixels = decoder.decode((mirror / "images" / photo).read_bytes())
-    image = resize(pixels, card.size, card.resize)[None]
+    image = Square(card.size, card.resize)(pixels)[None]
     card = dataclasses.replace(card, multi=(), layer=model.layers[-1].name)
     (probabilities,) = networks.with_pixels(model, card).predict(image, verbose=0)[None]
     index = json.loads((mirror / "imagenet_class_index.json").read_text())
@@ -249,8 +315,8 @@ def test_real_weights_recognise_real_photos(built, mirror, net, photo, expected)
 @pytest.mark.parametrize("net", ["resnet", "inception"])
 def test_keras_files_of_the_mirror_fit(built, mirror, net):
     card = card_of(net)
-    read = weights.read(mirror / card.weights.name)
-    networks.load(built[net], read, card.weights.name)
+    read = weights.read(mirror / card.weights[0].name)
+    networks.load(built[net], read, card.weights[0].name)
     assert sum(v.size for values in read.values() for v in values) == card.parameters
     with pytest.raises(InputError, match=r"does not fit .*not in the file: .*not in the network"):
-        networks.load(built["squeezenet"], read, card.weights.name)
+        networks.load(built["squeezenet"], read, card.weights[0].name)

@@ -9,9 +9,10 @@ from transfer.datasets.reading.images import pixels
 from transfer.datasets.rendering import sample
 from transfer.features import extraction
 from transfer.features.engine import BATCH, Engine
-from transfer.features.resizing import resize
+from transfer.features.resizing import Square
 from transfer.heads import kinds
 from transfer.nets import cards, graphs, networks, weights
+from transfer.nets.layers import chosen_layers
 
 IMAGES, TRAIN = 50, 30  # of a class
 
@@ -34,17 +35,17 @@ def test_a_head_on_pixels_stays_clearly_below_one_on_features(mirror, tmp_path):
     images = list(readers.read(source, folder, tmp_path))
     labels = np.unique([image.label for image in images], return_inverse=True)[1]
     assert labels.max() + 1 == 12
-    squares = [resize(pixels(image), 32, "bilinear").ravel() for image in images]
+    squares = [Square(32, "bilinear")(pixels(image)).ravel() for image in images]
     on_pixels = accuracy(np.stack(squares).astype(np.float32) / 255, labels)
 
     card = cards.load(cards.CARDS / "squeezenet.yaml")
     model = networks.build(card)
-    networks.load(model, weights.read(mirror / card.weights.name), card.weights.name)
+    networks.load(model, weights.read(mirror / card.weights[0].name), card.weights[0].name)
     graphs.save(networks.with_pixels(model, card), card.layers, {}, tmp_path)
-    layers = cards.chosen_layers(card, "card")
+    layers = chosen_layers(card, "card")
     engine = Engine(graphs.open_pooled(tmp_path, layers, card.size, BATCH), "bf16")
     members = [image.member for image in images]
-    features = extraction.extract(iter(images), members, engine, card.size, card.resize)
+    features = extraction.extract(iter(images), members, engine, Square(card.size, card.resize))
     on_features = accuracy(features, labels)
 
     # Measured: .36 and .83, with 30 training images a class.

@@ -23,7 +23,9 @@ def pin(path, entries_of):
     yaml.indent(mapping=2, sequence=4, offset=2)
     tree = yaml.load(Path(path).read_text(encoding="utf-8"))
     lines = []
-    for entry in entries_of(tree):
+    entries = list(entries_of(tree))
+    # A file without an address is a mirror's alone: an alternative with one stands beside it.
+    for entry in [entry for entry in entries if entry.get("url")] or entries:
         if not any(entry.get(algorithm) for algorithm in ALGORITHMS):
             entry["sha256"], entry["size"] = _pin(entry)
             lines.append(f"{entry['name']}: {entry['size']:,} bytes, sha256 {entry['sha256']}")

@@ -21,7 +21,7 @@ def runs_in(core, precision):
 
 
 class Engine:
-    """OpenVINO on the CPU, for a graph from uint8 [BATCH, S, S, 3] to outputs [BATCH, D_i].
+    """OpenVINO on the CPU, for a graph from uint8 [B, S, S, 3] to outputs [B, D_i].
 
     `precision` is what the device really runs: f32 where it has no bfloat16.
     """
@@ -39,10 +39,17 @@ class Engine:
         self.length = sum(output.get_partial_shape()[1].get_length() for output in graph.outputs)
 
     def run(self, batches, features):
-        """Fills `features` float32 [N, D] from `batches` of (rows, images): a list of at most BATCH
-        row numbers, and uint8 [BATCH, S, S, 3] of which the first len(rows) count.
+        """Fills `features` float32 [N, D] from `batches` of (rows, images), rows a list of row
+        numbers; see `stream`.  Yields the number of rows of each batch that is done."""
+        for rows, found in self.stream(batches):
+            features[rows] = found
+            yield len(rows)
 
-        Yields the number of rows of each batch that is done.
+    def stream(self, batches):
+        """Yields (rows, features float32 [n, D]) of each of `batches`, in their order.
+
+        A batch is (rows, images): a list of what its n images are known by, at most B, and uint8
+        [B, S, S, 3] of which the first n count.
         """
 
         # Plain requests and no callbacks: OpenVINO's queue of callbacks can wait for the
@@ -54,9 +61,9 @@ class Engine:
             request, rows = running.popleft()
             request.wait()
             outputs = [tensor.data[: len(rows)] for tensor in request.output_tensors]
-            features[rows] = np.concatenate(outputs, axis=1)
+            found = np.concatenate(outputs, axis=1)  # a copy: the next batch is written there
             idle.append(request)
-            return len(rows)
+            return rows, found
 
         for rows, images in batches:
             request = idle.pop()

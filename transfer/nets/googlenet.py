@@ -1,7 +1,8 @@
 """GoogLeNet as BVLC published it (Szegedy et al. 2014, table 1; models/bvlc_googlenet of Caffe)."""
 
-import tensorflow as tf
 from keras import layers
+
+from transfer.nets.local_response import LocalResponse
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection: table 1 of the paper.
 INCEPTIONS = {
@@ -15,18 +16,6 @@ INCEPTIONS = {
     "5a": (256, 160, 320, 32, 128, 128),
     "5b": (384, 192, 384, 48, 128, 128),
 }
-
-
-class LocalResponse(layers.Layer):
-    """Local response normalisation over 5 channels: x / (1 + 1e-4 / 5 * sum x^2) ** .75.
-
-    Caffe divides alpha by the number of channels, TensorFlow does not.
-    """
-
-    def call(self, x):
-        return tf.nn.local_response_normalization(
-            x, depth_radius=2, bias=1.0, alpha=1e-4 / 5, beta=0.75
-        )
 
 
 def build(image):

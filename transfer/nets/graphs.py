@@ -26,12 +26,15 @@ def save(model, layers, about, folder):
     """Converts a keras.Model (uint8 [N, H, W, 3] to one output for each of `layers`) into
     `folder`, and writes `about` (net, weights, versions) beside it with the graph's hash.
 
-    Batch, height and width stay free.  Returns {layer: channels}.
+    The batch stays free, height and width where `model` leaves them so.  Returns {layer: channels}.
     """
     graph = _converted(model)
     graph.inputs[0].get_tensor().set_names({"image"})
+    outputs = graph.outputs
+    if len(layers) > 1:  # the converter sorts them by name: keras_tensor_10 before keras_tensor_9
+        outputs = [graph.output(tensor.name) for tensor in model.outputs]
     depths = {}
-    for output, name in zip(graph.outputs, layers, strict=True):
+    for output, name in zip(outputs, layers, strict=True):
         output.get_tensor().set_names({name})
         depths[name] = output.get_partial_shape()[-1].get_length()
     for name in FILES:  # never written into: they may be one file with DVC's cached copy
@@ -87,6 +90,13 @@ def open_pooled(folder, layers, size, batch):
         if name not in names:
             raise unknown(f"layer of {folder.name}", name, names)
         sources.append(graph.output(name).get_node().input_value(0))
+    side = graph.input(0).get_partial_shape()[1]
+    # Reshaped nevertheless, dense layers take what they get: numbers of the right shape, wrong.
+    if side.is_static and side.get_length() != size:
+        raise InputError(
+            f"{folder.name} can't take images of {size} px: its dense layers take {side} px alone; "
+            f"choose extract.size: card"
+        )
     try:
         graph.reshape([batch, size, size, 3])
     except RuntimeError:

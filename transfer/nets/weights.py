@@ -6,24 +6,22 @@ import h5py
 import numpy as np
 
 from transfer.errors import InputError
+from transfer.nets.caffe import reader as caffemodels
 from transfer.pickles.reader import load_npy
 
 
 def read(path):
-    """Reads `.npy` (name -> [weights HWIO, biases]) or Keras' `.h5`; arrays become float32.
+    """Reads `.npy` (name -> [weights HWIO, biases]), Keras' `.h5` or Caffe's `.caffemodel`; arrays
+    become float32.
 
-    Raises InputError where the file is neither, or holds anything else.
+    Raises InputError where the file is none of them, or holds anything else.
     """
     path = Path(path)
-    readers = {".npy": _read_npy, ".h5": _read_h5}
+    readers = {".npy": _read_npy, ".h5": _read_h5, ".caffemodel": caffemodels.read}
     if path.suffix not in readers:
         raise InputError(f"{path.name}: weights are read from {', '.join(readers)} files")
     arrays = readers[path.suffix](path)
-    for name, values in arrays.items():
-        for value in values:
-            if value.dtype.kind != "f" or not np.isfinite(value).all():
-                raise InputError(f"{path.name}: layer {name} holds more than finite floats")
-    return {name: [np.asarray(v, np.float32) for v in values] for name, values in arrays.items()}
+    return {n: [_float32(path, n, value) for value in values] for n, values in arrays.items()}
 
 
 def check_count(path, card):
@@ -36,6 +34,15 @@ def check_count(path, card):
             f"{card.parameters:,}: it is the weights of another network; correct the mirror, or "
             f"`weights` in the card"
         )
+
+
+def _float32(path, name, value):
+    if value.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # it is told below
+            value = np.asarray(value, np.float32)
+    if value.dtype != np.float32 or not np.isfinite(value).all():
+        raise InputError(f"{path.name}: layer {name} holds more than finite floats")
+    return value
 
 
 def _read_npy(path):
