@@ -1,6 +1,7 @@
 """`python -m transfer`, and the frame that every command runs in."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -11,10 +12,11 @@ from transfer import errors
 from transfer.writing import replacing
 
 
-def command(*words):
+def command(*words, cwd=ROOT):
     run = subprocess.run(
         [sys.executable, "-m", "transfer", *words],
-        cwd=ROOT,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -44,10 +46,51 @@ def test_pin_of_what_is_pinned():
     assert "every file has a hash" in out
 
 
+COMMANDS = ("pin", "predict", "imagenet", "embeddings", "report", "export")
+HEAVY = ("numpy", "openvino", "PIL", "pyarrow", "tensorflow", "yaml")
+
+
 def test_help_says_what_there_is():
     code, out, _ = command("--help")
     assert code == 0
-    assert "pin" in out
+    for name in COMMANDS:
+        assert re.search(rf"^ +{name} +[A-Z]", out, re.MULTILINE)
+        code, about, _ = command(name, "--help")
+        assert code == 0
+        assert about.startswith(f"usage: python -m transfer {name} ")
+
+
+@pytest.mark.parametrize(
+    ("words", "lazy"), [(["--help"], HEAVY), (["pin", "cifar10"], HEAVY[:-1]), (["nope"], HEAVY)]
+)
+def test_what_computes_nothing_starts_at_once(words, lazy):
+    spy = (
+        "import atexit, runpy, sys; sys.argv[1:] = sys.argv[1:];"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr));"
+        "runpy.run_module('transfer', run_name='__main__')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", spy, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    loaded = ran.stderr.splitlines()[-1].split()
+    assert "transfer.errors" in loaded
+    assert not set(lazy) & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["report"], "error: "),
+        (["export", "--to", "floppy"], "error: unknown format 'floppy'; known: "),
+        (["embeddings", "out.parquet"], "error: params.yaml is not here; run in the repository's"),
+        (["imagenet", "a.png"], "error: params.yaml is not here; run in the repository's root"),
+    ],
+)
+def test_in_a_folder_without_anything_each_says_one_sentence(tmp_path, words, sentence):
+    code, out, err = command(*words, cwd=tmp_path)
+    assert (code, out) == (1, "")
+    assert err.startswith(sentence)
+    assert err.count("\n") == 1
 
 
 def test_a_file_that_cant_be_used_is_one_sentence(tmp_path, capsys):

@@ -1,19 +1,29 @@
-"""`python -m transfer`: what people ask beside the DVC stages."""
+"""`python -m transfer`: what people ask beside the DVC stages.
+
+Each command imports what it needs when it is called, so that the others start at once.
+"""
 
 import argparse
+import sys
 
 from transfer import errors
-from transfer.datasets import sources
-from transfer.downloads import pins
-from transfer.nets import cards
+from transfer.serving import export_usage  # text alone
+
+# ruff: noqa: PLC0415
+
+EXITS = "Exits by 1 where a picture has no answer; the others have theirs all the same."
 
 
 def pin(name):
-    """Downloads the files of a net or dataset that have no known hash, and writes the hash down."""
+    """Download the files of a net or dataset that have no known hash, and write the hash down."""
+    from transfer.datasets import sources
+    from transfer.downloads import pins
+    from transfer.nets import cards
+
     if name in cards.known():
         path = cards.CARDS / f"{name}.yaml"
-        has_file = cards.load(path).weights is not None
-        lines = pins.pin(path, lambda tree: [tree["weights"]] if has_file else [])
+        cards.load(path)
+        lines = pins.pin(path, _weights_files)
     elif name in sources.known():
         path = sources.FOLDER / name / sources.NAME
         if not sources.load(path.parent).files:
@@ -24,14 +34,130 @@ def pin(name):
     print("\n".join(lines))
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m transfer", description=__doc__)
+def _weights_files(tree):
+    """The mappings of a card that describe files, its own and its classifier's."""
+    for weights in (tree["weights"], tree.get("classifier", {}).get("weights", [])):
+        for file in weights if isinstance(weights, list) else [weights]:
+            if "seed" not in file:
+                yield file
+
+
+def predict(photo, head, top, json):
+    """Classify pictures with the trained head."""
+    from transfer.serving import classifier
+
+    _classify(photo, top, json, lambda batch: classifier.load(head or classifier.HEAD, batch=batch))
+
+
+def imagenet(photo, net, top, json):
+    """Classify pictures with a pretrained network's own 1000 classes of ImageNet."""
+    from transfer import params
+    from transfer.serving import imagenet
+
+    mirror = params.read("mirror")["mirror"]
+    _classify(photo, top, json, lambda batch: imagenet.load(net, mirror, batch))
+
+
+def _classify(names, top, as_json, load):
+    """Prints the answers of the classifier that `load(batch)` gives; exits by 1 where a picture has
+    none."""
+    from transfer.features.engine import BATCH
+    from transfer.serving import answers, listing, photos
+
+    found, passed = photos.find(names)
+    classifier = load(1 if len(found) == 1 else BATCH)
+    for note in classifier.notes:
+        print(f"warning: {note}", file=sys.stderr)
+    if passed:
+        files = "1 file that is" if passed == 1 else f"{passed} files that are"
+        print(f"note: passed over {files} hidden or not named as pictures", file=sys.stderr)
+    given = answers.stream(classifier, found, top)
+    if listing.show(given, classifier, [photo.name for photo in found], as_json):
+        sys.exit(1)
+
+
+def embeddings(out, pack):
+    """Write the features of the current run's packs as one Parquet file, for other tools."""
+    from transfer import params
+    from transfer.serving import embeddings
+
+    if pack:
+        parts = [(embeddings.split_of(path), path) for path in pack]
+    else:
+        given = params.read("net", "dataset", "split.per_class")
+        parts = list(embeddings.of_run(*given.values()).items())
+    rows, length = embeddings.write(out, parts)
+    print(f"embeddings: {rows:,} images, D = {length:,}, in {out}")
+
+
+def report():
+    """Write reports/report.html: the current run's numbers and pictures, and all experiments."""
+    from transfer.reports import page
+
+    print(page.write())
+
+
+def export(to, out, head):
+    """Write the trained head with its network as one file for another runtime."""
+    from transfer.serving import export
+
+    print(export.export(to, out, head or export.HEAD))
+
+
+def _count(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
+    return int(text)
+
+
+def _parser():
+    about = __doc__.partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m transfer", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("pin", help=pin.__doc__, description=pin.__doc__)
-    command.add_argument("name", help="a card in models/cards or a folder in data/datasets")
-    given = vars(parser.parse_args())
+
+    def command(function):
+        about = function.__doc__
+        made = commands.add_parser(function.__name__, help=about, description=about)
+        made.set_defaults(command=function)
+        return made
+
+    made = command(pin)
+    made.add_argument("name", help="a card in models/cards or a folder in data/datasets")
+    made = _of_pictures(command(predict))
+    made.epilog = f"The head's own recipe decides, not params.yaml. {EXITS}"
+    made.add_argument("--head", metavar="PATH", help="default: models/head.npz")
+    made = _of_pictures(command(imagenet))
+    made.epilog = f"Always the pretrained network, also with `weights: random`. {EXITS}"
+    made.add_argument("--net", default="googlenet", help="a card (default: googlenet)")
+    made = command(embeddings)
+    made.add_argument("out", metavar="OUT.parquet", help="is written whole, over what is there")
+    made.add_argument(
+        "--pack", action="append", metavar="FILE", help="another pack than the run's; repeatable"
+    )
+    command(report)
+    made = command(export)
+    made.formatter_class = argparse.RawDescriptionHelpFormatter
+    made.epilog = export_usage.EPILOG
+    made.add_argument("--to", required=True, metavar="FORMAT", help="keras, onnx, openvino, tflite")
+    made.add_argument("--out", metavar="PATH", help="default: in models/exported")
+    made.add_argument("--head", metavar="PATH", help="default: models/head.npz")
+    return parser
+
+
+def _of_pictures(command):
+    command.add_argument("photo", nargs="+", help="a picture, or a folder of them at any depth")
+    command.add_argument("--top", type=_count, default=5, metavar="K", help="classes (default: 5)")
+    command.add_argument("--json", action="store_true", help="JSON Lines, an object a picture")
+    return command
+
+
+def main():
+    given = vars(_parser().parse_args())
+    # A name that the terminal's encoding lacks is printed as escapes.
+    sys.stdout.reconfigure(errors="backslashreplace")
     with errors.sentences():
-        {"pin": pin}[given.pop("command")](**given)
+        given.pop("command")(**given)
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The kinds of head: how each is fitted and how it gives probabilities.
 
-A kind is a row of `KINDS`.  To add one, write a module with the three functions of `Kind` and a
-row here; its file form, the stages and the reports need no change.
+A kind is a row of `KINDS`.  To add one, write a module with the four functions of `Kind` and a
+row here; its file form, the stages, the reports and the exports need no change.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,15 @@ import numpy as np
 from transfer.errors import InputError, unknown
 from transfer.heads import dense, stacks
 
+# What a head is made of, told without a framework, so that each export can write it in its own.
+# A head is a chain: each operation takes the output of the one before, the first the features
+# x [N, D], all in float32; the last gives probabilities [N, C].
+#   ("affine", kernel [d, u], bias [u])   x kernel + bias, [N, u]
+#   ("relu",)                             max(x, 0)
+#   ("softmax",)                          exp(x) / sum over a row of exp(x)
+# A kind that needs another one adds it here and to the table of each export.
+OPERATIONS = ("affine", "relu", "softmax")
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -21,12 +30,14 @@ class Kind:
         keyword for each name in `options`) -> (arrays by name, curves {name: [epochs]}; {} where
         nothing is iterated)
     probabilities(arrays, features [n, D]) -> float32 [n, C]
+    operations(arrays) -> the same as a chain of `OPERATIONS`, a list of tuples
     sizes(arrays) -> (D, C); raises InputError where the arrays don't belong together
     options: the keys of the `head` section of params.yaml that decide it
     """
 
     fit: Callable
     probabilities: Callable
+    operations: Callable
     sizes: Callable
     options: tuple[str, ...]
 
@@ -35,12 +46,14 @@ KINDS = {
     "softmax": Kind(
         dense.fit_softmax,
         stacks.probabilities,
+        stacks.operations,
         stacks.sizes,
         ("epochs", "batch_size", "seed", "initializer"),
     ),
     "mlp": Kind(
         dense.fit_mlp,
         stacks.probabilities,
+        stacks.operations,
         stacks.sizes,
         ("epochs", "batch_size", "seed", "initializer", "hidden"),
     ),

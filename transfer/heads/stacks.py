@@ -108,6 +108,14 @@ def probabilities(arrays, x):
         return np.exp(forward(layers_of(arrays), np.asarray(x, np.float32))[1])
 
 
+def operations(arrays):
+    """The chain of operations (kinds.OPERATIONS) from features to the probabilities above."""
+    chain = []
+    for pair in layers_of(arrays):
+        chain += [("affine", *(np.asarray(a, np.float32) for a in pair)), ("relu",)]
+    return [*chain[:-1], ("softmax",)]
+
+
 def sizes(arrays):
     """(D, C) of a head's arrays; InputError where they don't make a stack of layers."""
     expected = [f"{name}_{i}" for i in range(max(1, len(arrays) // 2)) for name in PAIR]

@@ -1,0 +1,122 @@
+"""Whether this version, with the backbone that is here, can do what a head's recipe says."""
+
+import hashlib
+
+from transfer.datasets.reading import decoder
+from transfer.errors import InputError, unknown
+from transfer.features.engine import BATCH
+from transfer.features.resizing import KERNELS
+from transfer.nets import cards, graphs
+
+# Key of a recipe: what it must be.  `pixels` needs no look: the convention is in the graph.
+KEYS = {
+    "weights": str,
+    "graph": str,
+    "layers": list,
+    "size": int,
+    "resize": str,
+    "crop": str,
+    "pixels": dict,
+    "views": list,
+    "engine": str,
+    "batch": int,
+    "precision": str,
+    "versions": dict,
+    "source": dict,
+}
+ENGINE, VIEWS = "openvino", ["plain"]
+ANEW = "`dvc repro` trains one that is of this version"
+
+
+def require_known(recipe, path):
+    """Raises InputError unless the `recipe` of the head at `path` asks for what this version does.
+
+    What it lacks, or says beyond what is known, may decide a feature too: neither is guessed.
+    """
+    recipe = recipe if isinstance(recipe, dict) else {}
+    lacks = [key for key, kind in KEYS.items() if not isinstance(recipe.get(key), kind)]
+    if lacks:
+        raise InputError(
+            f"{path} was trained by another version: its recipe has no valid {', '.join(lacks)}; "
+            f"{ANEW}"
+        )
+    said = [
+        *(("key", key, KEYS) for key in sorted(recipe)),
+        ("resize kernel", recipe["resize"], KERNELS),
+        ("crop", recipe["crop"], cards.CROPS),
+        *(("view", view, VIEWS) for view in recipe["views"] or ["none"]),
+    ]
+    for what, name, known in said:
+        if name not in known:
+            fault = unknown(f"{what} in the recipe of {path}", name, known)
+            raise InputError(f"{fault}; {ANEW}")
+
+
+def layers_of(recipe, path):
+    """The layers of a recipe, a list of (name, cells)."""
+    found = []
+    for layer in recipe["layers"]:
+        name, colon, cells = str(layer).partition(":")
+        if not name or (colon and not (cells.isdecimal() and int(cells))):
+            raise InputError(f"{path} is damaged: its recipe has the layer {layer!r}; {ANEW}")
+        found.append((name, int(cells) if colon else 1))
+    if not found:
+        raise InputError(f"{path} is damaged: its recipe has no layer; {ANEW}")
+    return found
+
+
+def require_backbone(head, path, folder):
+    """Raises InputError unless `folder` holds, undamaged, the backbone that the `head` at `path`
+    was trained on."""
+    recipe = head.recipe
+    if not all((folder / name).is_file() for name in (graphs.ABOUT, *graphs.FILES)):
+        raise InputError(f"the backbone of {head.net} is not here ({folder}); {_bringing(head)}")
+    about = graphs.read_about(folder)
+    weights = about["weights"].get("sha256") or f"seed {about['weights']['seed']}"
+    differ = [
+        f"{what} {here[:12]} instead of {there[:12]}"
+        for what, here, there in (
+            ("weights", weights, recipe["weights"]),
+            ("graph", about["graph"], recipe["graph"]),
+        )
+        if here != there
+    ]
+    if differ:
+        raise InputError(
+            f"{folder} is not the backbone that {path} was trained on: {' and '.join(differ)}; "
+            f"`dvc repro` trains a head on this one"
+        )
+    if digest(folder) != about["graph"]:
+        raise InputError(f"{folder} is damaged; remove it, then {_bringing(head)}")
+
+
+def digest(folder):
+    """sha256 (hex) of a converted network's files, which backbone.json calls `graph`."""
+    found = hashlib.sha256()
+    for name in graphs.FILES:
+        with open(folder / name, "rb") as file:
+            while chunk := file.read(1 << 20):
+                found.update(chunk)
+    return found.hexdigest()
+
+
+def differences(recipe, engine):
+    """What differs between a recipe and `engine` without being another feature: a list of words
+    such as `precision f32 instead of bf16`."""
+    said, here = recipe["versions"], {ENGINE: engine.version, "decoder": decoder.VERSION}
+    pairs = [
+        ("engine", ENGINE, recipe["engine"]),
+        *((name, version, said.get(name)) for name, version in here.items()),
+        ("batch", BATCH, recipe["batch"]),
+        ("precision", engine.precision, recipe["precision"]),
+    ]
+    return [f"{what} {one} instead of {other}" for what, one, other in pairs if one != other]
+
+
+def _bringing(head):
+    """The command that makes the backbone of `head`, whatever params.yaml says now."""
+    settings = f"-S net={head.net}"
+    if cards.load(cards.CARDS / f"{head.net}.yaml").weights:  # else there are none to choose
+        untrained = head.recipe["source"].get("weights") == "untrained"
+        settings += f" -S weights={'random' if untrained else 'pretrained'}"
+    return f"`dvc exp run {settings} backbone` brings it back"

@@ -1,0 +1,78 @@
+"""A classifier: a network with what turns its output into probabilities of named classes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from transfer.errors import InputError
+from transfer.features.engine import BATCH, Engine
+from transfer.features.extraction import batches
+from transfer.features.resizing import Square
+from transfer.heads import trained
+from transfer.nets import graphs
+from transfer.serving import agreement
+
+HEAD, BACKBONES = Path("models/head.npz"), Path("models/backbones")
+
+
+class Classifier:
+    """From uint8 RGB [N, S, S, 3] to probabilities float32 [N, C], a row summing to 1.
+
+    title: a line for people; classes: C dicts with `label` and what else is known of a class;
+    square: features.resizing.Square, from a picture to the input; notes: sentences for people, of
+    what is not quite as it was when the head was trained.
+    """
+
+    def __init__(self, title, classes, square, engine, *, batch, head=None, notes=()):
+        self.title, self.classes, self.square, self.notes = title, classes, square, notes
+        self._engine, self._batch, self._head = engine, batch, head
+
+    def stream(self, squares):
+        """Yields (key, float32 [C]) of each (key, uint8 [S, S, 3]) of `squares`, in their order."""
+        filled = batches(squares, self.square.size, self._batch)
+        for keys, features in self._engine.stream(filled):
+            found = self._head.probabilities(features) if self._head else features
+            yield from zip(keys, found, strict=True)
+
+    def probabilities(self, squares):
+        """float32 [N, C] of `squares`, uint8 RGB [N, S, S, 3]; InputError where they are not."""
+        side = self.square.size
+        if squares.dtype != np.uint8 or squares.shape[1:] != (side, side, 3):
+            raise InputError(
+                f"the classifier takes uint8 [N, {side}, {side}, 3]; received {squares.dtype} "
+                f"{list(squares.shape)}; let `square` make them from pixels of 0..255"
+            )
+        found = np.empty((len(squares), len(self.classes)), np.float32)
+        for row, one in self.stream(enumerate(squares)):
+            found[row] = one
+        return found
+
+
+def load(path=HEAD, backbones=BACKBONES, batch=BATCH):
+    """The Classifier of the head at `path`, on the backbone of its net in `backbones`.
+
+    The head's own recipe decides, not params.yaml.  Raises InputError where that can't be done to
+    the letter; what can only change the last digits becomes a note.
+
+    batch: pictures that the network takes at a time.  1 is for a single picture, whose answer would
+    else wait for 15 empty ones; a device may choose other kernels for it, and so other last digits.
+    """
+    head = trained.load(path)
+    title = trained.title(head)
+    recipe, folder = head.recipe, Path(backbones, head.net)
+    agreement.require_known(recipe, path)
+    layers = agreement.layers_of(recipe, path)
+    agreement.require_backbone(head, path, folder)
+    precision = recipe["precision"] if recipe["precision"] == "bf16" else "f32"
+    engine = Engine(graphs.open_pooled(folder, layers, recipe["size"], batch), precision)
+    differ = ", ".join(agreement.differences(recipe, engine))
+    notes = [f"{path} was trained on slightly other features: here {differ}"] if differ else []
+    return Classifier(
+        title,
+        [{"label": name} for name in head.classes],
+        Square(recipe["size"], recipe["resize"], recipe["crop"]),
+        engine,
+        batch=batch,
+        head=head,
+        notes=notes,
+    )

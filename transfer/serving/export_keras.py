@@ -1,0 +1,143 @@
+"""A head and its backbone as one Keras network of standard layers alone.
+
+Imports TensorFlow, as does the export to TensorFlow Lite that starts from this network: both are
+imported late.
+"""
+
+import json
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+
+from transfer.downloads import manifests
+from transfer.nets import networks
+from transfer.nets import weights as files
+from transfer.nets.local_response import LocalResponse
+from transfer.nets.networks import keras, ops
+from transfer.serving import export_metadata
+from transfer.serving.export_plan import operation
+
+layers = keras.layers
+
+
+def content(plan):
+    """The bytes of a .keras file of `network`, with the metadata in its archive."""
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work, "model.keras")
+        network(plan).save(path)
+        with zipfile.ZipFile(path) as archive:
+            entries = {name: archive.read(name) for name in archive.namelist()}
+    return export_metadata.zipped(plan.head, entries=entries | _timeless(entries))
+
+
+def _timeless(entries):
+    """The entries of a .keras archive that tell a date or addresses in memory, without them."""
+    versions = json.loads(entries["metadata.json"])
+    del versions["date_saved"]
+    ids = {}  # of objects that stand more than once
+    config = re.sub(
+        rb'("shared_object_id": )(\d+)',
+        lambda match: match[1] + b"%d" % ids.setdefault(match[2], len(ids)),
+        entries["config.json"],
+    )
+    return {"metadata.json": json.dumps(versions).encode(), "config.json": config}
+
+
+def run(path, images):
+    """float32 [N, C] of uint8 images [N, S, S, 3] by the .keras file at `path`."""
+    return keras.saving.load_model(path).predict(images, verbose=0)
+
+
+def network(plan):
+    """keras.Model from `image`, uint8 RGB [N, S, S, 3], to `probabilities`, float32 [N, C], built
+    of the card and the weights in `plan.weights`."""
+    keras.utils.clear_session()  # it numbers unnamed layers: equal heads make equal bytes
+    names = list(dict.fromkeys(name for name, _ in plan.layers))
+    image = keras.Input((plan.size, plan.size, 3), dtype="uint8", name="image")
+    found = _backbone(plan, names)(_pixels(image, plan.card.pixels))
+    maps = dict(zip(names, found, strict=True))
+    pooled = [_pool(maps[name], cells) for name, cells in plan.layers]
+    x = layers.Concatenate(name="features")(pooled) if len(pooled) > 1 else pooled[0]
+    last = len(plan.operations) - 1
+    for i, (kind, *arrays) in enumerate(plan.operations):
+        name = "probabilities" if i == last else f"head_{i}_{kind}"
+        x = operation(OPERATIONS, kind, x, name, *arrays)
+    return keras.Model(image, x, name=plan.card.name)
+
+
+def _backbone(plan, names):
+    """keras.Model to the layers `names`, filled, all of it standard layers."""
+    model = networks.build(plan.card)
+    _fill(model, plan)
+    trunk = keras.Model(model.input, [model.get_layer(name).output for name in names])
+
+    def standard(layer):
+        if isinstance(layer, LocalResponse):
+            return _local_response(layer)
+        return layer.__class__.from_config(layer.get_config())
+
+    made = keras.models.clone_model(trunk, clone_function=standard)
+    made.set_weights(trunk.get_weights())
+    return made
+
+
+def _fill(model, plan):
+    """Gives `model` the weights that stage backbone gave it."""
+    manifest = manifests.read(plan.weights)
+    if manifest["origin"] == "untrained":
+        networks.randomise(model, manifest["seed"])
+    else:
+        name = manifest["files"][0]["name"]
+        networks.load(model, files.read(plan.weights / name), name)
+
+
+def _pixels(image, convention):
+    """float32 [N, S, S, 3] in the convention, a cards.Pixels."""
+    if convention.order == "BGR":
+        image = ops.take(image, [2, 1, 0], axis=-1)
+    scale = 1 / convention.divisor
+    return layers.Rescaling(scale, [-m * scale for m in convention.mean], name="pixels")(image)
+
+
+def _local_response(layer):
+    """`layer`, a LocalResponse, as a network of standard operations: the squares of two channels on
+    either side are those of a padded array, shifted."""
+    shape = layer.input.shape[1:]
+    x = keras.Input(shape)
+    squares = ops.pad(ops.square(x), [[0, 0]] * (len(shape)) + [[2, 2]])
+    windows = [squares[..., i : i + shape[-1]] for i in range(5)]
+    total = windows[0]
+    for window in windows[1:]:
+        total = total + window
+    return keras.Model(x, x / (1 + 1e-4 / 5 * total) ** 0.75, name=layer.name)
+
+
+def _pool(x, cells):
+    """[N, h, w, c] -> [N, cells * cells * c] as graphs.open_pooled pools: cell i of h rows is the
+    rows floor(i h / cells) to ceil((i + 1) h / cells).  What is [N, c] stays so."""
+    if len(x.shape) == 2:
+        return x
+    for axis in (1, 2):
+        length = x.shape[axis]
+        parts = []
+        for i in range(cells):
+            part = slice(i * length // cells, -(-(i + 1) * length // cells))
+            rows = x[:, part] if axis == 1 else x[:, :, part]
+            parts.append(ops.mean(rows, axis=axis, keepdims=True))
+        x = ops.concatenate(parts, axis=axis) if cells > 1 else parts[0]
+    return layers.Flatten()(x)
+
+
+def _affine(x, name, kernel, bias):
+    layer = layers.Dense(len(bias), name=name)
+    y = layer(x)
+    layer.set_weights([kernel, bias])
+    return y
+
+
+OPERATIONS = {
+    "affine": _affine,
+    "relu": lambda x, name: layers.ReLU(name=name)(x),
+    "softmax": lambda x, name: layers.Softmax(name=name)(x),
+}

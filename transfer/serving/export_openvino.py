@@ -1,0 +1,73 @@
+"""A head and its backbone as one OpenVINO graph.  No TensorFlow."""
+
+import numpy as np
+
+from transfer.errors import InputError
+from transfer.heads import kinds
+from transfer.nets import graphs
+from transfer.nets.graphs import ops, ov
+from transfer.serving import export_metadata
+from transfer.serving.export_plan import operation
+
+FREE = -1  # the batch
+FILES = ("model.xml", "model.bin")
+
+OPERATIONS = {
+    "affine": lambda x, kernel, bias: ops.add(ops.matmul(x, kernel, False, False), bias),
+    "relu": ops.relu,
+    "softmax": lambda x: ops.softmax(x, axis=1),
+}
+
+
+def classifier(plan):
+    """ov.Model from `image`, uint8 RGB [N, S, S, 3], to `probabilities`, float32 [N, C]: the kept
+    backbone's sub-graph, pooled and joined as for the features, and the head."""
+    graph = graphs.open_pooled(plan.backbone, plan.layers, plan.size, FREE)
+    pooled = [result.input_value(0) for result in graph.get_results()]
+    x = ops.concat(pooled, axis=1).output(0) if len(pooled) > 1 else pooled[0]
+    _require_length(x.get_partial_shape()[1].get_length(), plan)
+    for name, *arrays in plan.operations:
+        x = operation(OPERATIONS, name, x, *arrays).output(0)
+    x.get_tensor().set_names({"probabilities"})
+    model = ov.Model([ops.result(x)], graph.get_parameters(), plan.card.name)
+    # Given names count what the process made before: not the same bytes each time.
+    for i, op in enumerate(model.get_ordered_ops()):
+        kind = op.get_type_name()
+        op.set_friendly_name("image" if kind == "Parameter" else f"{kind.lower()}_{i}")
+    model.set_rt_info(export_metadata.text(plan.head), [export_metadata.KEY])
+    return model
+
+
+def save(plan, folder):
+    """Writes `classifier` into `folder` as model.xml and model.bin, in float32."""
+    ov.save_model(classifier(plan), folder / FILES[0], compress_to_fp16=False)
+
+
+def is_ours(folder):
+    """Whether `folder` is one that holds nothing but files that `save` wrote, or nothing."""
+    if not folder.is_dir():
+        return False
+    if not any(folder.iterdir()):
+        return True
+    if {path.name for path in folder.iterdir()} != set(FILES):
+        return False
+    try:
+        return ov.Core().read_model(folder / FILES[0]).has_rt_info([export_metadata.KEY])
+    except RuntimeError:
+        return False
+
+
+def run(model, images):
+    """float32 [N, C] of uint8 images [N, S, S, 3] by `model`: an ov.Model, or the path of a file
+    that OpenVINO reads (ONNX, TensorFlow Lite)."""
+    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
+    return np.array(compiled(images)[0])
+
+
+def _require_length(length, plan):
+    d, _ = kinds.named(plan.head.kind).sizes(plan.head.arrays)
+    if length != d:
+        raise InputError(
+            f"the head takes {d} features an image and the layers of its recipe give {length}; "
+            f"`dvc repro` trains one that fits"
+        )
