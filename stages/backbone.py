@@ -6,32 +6,15 @@ imports TensorFlow.
 """
 
 from transfer import errors
-from transfer.downloads import manifests
-from transfer.nets import cards, graphs, layers, networks
-from transfer.nets import weights as files
+from transfer.nets import cards, conversion, layers
 
 
 def main(card, weights, backbone):
     net = cards.load(card)
-    manifest = manifests.read(weights)
-    model = networks.build(net)
-    if manifest["origin"] == "untrained":
-        networks.randomise(model, manifest["seed"])
-        source = {"seed": manifest["seed"]}
-    else:
-        (file,) = manifest["files"]
-        networks.load(model, files.read(weights / file["name"]), file["name"])
-        source = {"file": file["name"], "sha256": file["sha256"]}
-    about = {
-        "net": net.name,
-        "weights": {"origin": manifest["origin"], **source},
-        "versions": networks.VERSIONS | {"openvino": graphs.VERSION},
-    }
-    backbone.mkdir(parents=True, exist_ok=True)
-    depths = graphs.save(networks.with_pixels(model, net), net.layers, about, backbone)
+    depths, origin = conversion.convert(net, weights, backbone)
     layers.check_length(net, depths)
     outputs = ", ".join(f"{name} [{depth}]" for name, depth in depths.items())
-    print(f"backbone: {net.name}: {manifest['origin']}; {net.parameters:,} parameters; {outputs}")
+    print(f"backbone: {net.name}: {origin}; {net.parameters:,} parameters; {outputs}")
 
 
 if __name__ == "__main__":

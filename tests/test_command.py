@@ -30,7 +30,6 @@ def command(*words, cwd=ROOT):
         ("reznet", "error: unknown net or dataset 'reznet'; known: resnet, "),
         ("../../params", "error: unknown net or dataset '../../params'; known: "),
         ("sample", "error: dataset sample has no files at an address to pin"),
-        ("googlenet", "error: bvlc_googlenet.npy has no public address, so there is nothing"),
     ],
 )
 def test_pin_of_what_has_no_file(name, sentence):

@@ -246,6 +246,17 @@ def test_pin_keeps_the_form_of_a_list(tmp_path):
     assert source.read_text() == f"{text}    sha256: {SHA}\n    size: {len(BODY)}\n"
 
 
+def test_pin_passes_over_what_a_mirror_alone_has(tmp_path):
+    card = tmp_path / "net.yaml"
+    with serving({"/w.npy": BODY}) as (base, _):
+        card.write_text(f"weights:\n  - name: m.npy\n  - name: w.npy\n    url: {base}/w.npy\n")
+        pins.pin(card, lambda tree: tree["weights"])
+    assert f"w.npy\n    url: {base}/w.npy\n    sha256: {SHA}" in card.read_text()
+    card.write_text("weights:\n  - name: m.npy\n")
+    with pytest.raises(InputError, match=r"m.npy has no public address, so there is nothing to"):
+        pins.pin(card, lambda tree: tree["weights"])
+
+
 def test_manifest_round_trip_and_faults(tmp_path):
     manifests.write(tmp_path, "untrained", seed=3)
     assert manifests.read(tmp_path) == {"origin": "untrained", "seed": 3, "files": []}

@@ -16,7 +16,7 @@ from transfer.downloads import manifests
 from transfer.features import choices, extraction
 from transfer.features.engine import BATCH, Engine
 from transfer.features.resizing import Square
-from transfer.nets import cards, graphs, networks
+from transfer.nets import cards, conversion, graphs, networks
 from transfer.nets.layers import check_length, chosen_layers
 
 
@@ -138,3 +138,19 @@ def test_another_network_of_keras_works_by_writing_a_card(tmp_path, folder, imag
     assert features.shape == (12, 192 + 9 * 576)
     assert np.isfinite(features).all()
     assert (features.std(axis=0) > 0).mean() > 0.9
+
+
+def test_a_network_whose_activations_the_converter_takes_for_outputs(tmp_path, folder, images):
+    text = CARD.replace("MobileNetV2", "EfficientNetB0").replace("2257984", "4049571")
+    text = text.replace("127.5, 127.5, 127.5], divisor: 127.5", "0, 0, 0], divisor: 1")
+    text = text.replace("out_relu", "top_activation").split("multi")[0] + "parameters: 4049571\n"
+    (tmp_path / "efficient.yaml").write_text(text)
+    (tmp_path / "weights").mkdir()
+    manifests.write(tmp_path / "weights", "untrained", seed=3)
+    stage.main(tmp_path / "efficient.yaml", tmp_path / "weights", folder)
+    card = cards.load(tmp_path / "efficient.yaml")
+    squares = squares_of(card, images[:2])
+    model, _ = conversion.filled(card, tmp_path / "weights")
+    expected = networks.with_pixels(model, card).predict_on_batch(squares).mean(axis=(1, 2))
+    found = features_of(card, folder, squares, "f32")
+    assert np.abs(found - expected).max() <= 5e-5 * np.abs(expected).max()

@@ -27,15 +27,15 @@ from transfer.heads import kinds, trained
 from transfer.nets import cards, graphs, networks
 from transfer.nets import weights as files
 from transfer.nets.local_response import LocalResponse
-from transfer.serving import (
-    export_keras,
-    export_metadata,
-    export_onnx,
-    export_onnx_operations,
-    export_openvino,
-    export_usage,
+from transfer.serving.exports import (
+    keras_file,
+    metadata,
+    onnx_file,
+    onnx_operations,
+    openvino_ir,
+    usage,
 )
-from transfer.serving.export import FORMATS, TOLERANCE, export
+from transfer.serving.exports.export import FORMATS, TOLERANCE, export
 
 TINY = """
 builder: tiny
@@ -229,7 +229,7 @@ def test_the_printed_snippet_classifies_a_photo(nets, exported, to):
     folder = exported["tiny", to].parent
     Image.fromarray(three_images(90)[1]).save(folder / "photo.jpg", quality=95)
     run = subprocess.run(
-        [sys.executable, "-I", "-c", export_usage.SNIPPETS[to]],
+        [sys.executable, "-I", "-c", usage.SNIPPETS[to]],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -248,12 +248,12 @@ def described(path):
     """The JSON text that the file at `path` carries."""
     if path.suffix == ".onnx":
         properties = onnx.load(path).metadata_props
-        return {entry.key: entry.value for entry in properties}[export_metadata.KEY]
+        return {entry.key: entry.value for entry in properties}[metadata.KEY]
     if path.is_dir():
-        return ov.Core().read_model(path / "model.xml").get_rt_info(export_metadata.KEY).value
+        return ov.Core().read_model(path / "model.xml").get_rt_info(metadata.KEY).value
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        return archive.read(export_metadata.JSON)
+        return archive.read(metadata.JSON)
 
 
 @pytest.mark.parametrize("to", FORMATS)
@@ -275,7 +275,7 @@ def test_the_file_describes_itself(nets, exported, to):
 @pytest.mark.parametrize("to", ["keras", "tflite"])
 def test_labels_are_a_text_in_the_archive(nets, exported, to):
     with zipfile.ZipFile(exported["tiny", to]) as archive:
-        labels = archive.read(export_metadata.LABELS).decode()
+        labels = archive.read(metadata.LABELS).decode()
     assert labels.splitlines() == nets["tiny"][1].classes
 
 
@@ -283,7 +283,7 @@ def test_a_class_name_of_two_lines_stays_one_label():
     head = trained.Head("softmax", {}, ["a\nb", "c"], "mini", "sample", {})
     head = trained.Head(**vars(head) | {"recipe": dict.fromkeys(("crop", "resize", "size"), 0)})
     head.recipe["source"] = {"weights": "own"}
-    with zipfile.ZipFile(io.BytesIO(export_metadata.zipped(head, b"network"))) as archive:
+    with zipfile.ZipFile(io.BytesIO(metadata.zipped(head, b"network"))) as archive:
         assert archive.read("labels.txt") == b"a b\nc\n"
         assert json.loads(archive.read("transfer.json"))["classes"] == ["a\nb", "c"]
 
@@ -309,7 +309,7 @@ def test_equal_heads_make_equal_bytes(nets, exported, to):
 
 QUIET = """
 import sys
-from transfer.serving.export import export
+from transfer.serving.exports.export import export
 for to in ("openvino", "onnx", "tflite"):
     assert "tensorflow" not in sys.modules, to
     export(to, None, sys.argv[1] + "/head.npz", sys.argv[1])
@@ -411,28 +411,28 @@ def test_a_file_that_cant_be_read_back_is_not_written(nets, tmp_path, monkeypatc
     def unreadable(path, images):
         raise RuntimeError("no such\noperation")
 
-    monkeypatch.setattr(export_onnx, "run", unreadable)
+    monkeypatch.setattr(onnx_file, "run", unreadable)
     sentence = refused(nets["mini"][0], "onnx", tmp_path / "out.onnx")
     assert sentence.startswith("the onnx file can't be read back (no such operation); ")
     assert not list(tmp_path.iterdir())
 
 
 def test_an_operation_that_onnx_lacks_is_named(nets, monkeypatch):
-    monkeypatch.delitem(export_onnx_operations.OPERATIONS, "Relu")
+    monkeypatch.delitem(onnx_operations.OPERATIONS, "Relu")
     assert "mini can't be exported to onnx, which has no operation for its Relu; " in refused(
         nets["mini"][0]
     )
 
 
-@pytest.mark.parametrize(("to", "table"), [("openvino", export_openvino), ("keras", export_keras)])
+@pytest.mark.parametrize(("to", "table"), [("openvino", openvino_ir), ("keras", keras_file)])
 def test_an_operation_of_a_head_that_a_format_lacks_is_named(nets, monkeypatch, to, table):
     monkeypatch.delitem(table.OPERATIONS, "relu")
-    monkeypatch.setattr(export_openvino, "run", lambda *_: 0)
+    monkeypatch.setattr(openvino_ir, "run", lambda *_: 0)
     sentence = refused(nets["mini"][0], to)
     assert sentence.startswith("a head with the operation relu can't be exported to this format, ")
 
 
-@pytest.mark.parametrize("table", [export_openvino, export_keras])
+@pytest.mark.parametrize("table", [openvino_ir, keras_file])
 def test_every_operation_of_heads_can_be_exported(table):
     assert set(table.OPERATIONS) == set(kinds.OPERATIONS)
 

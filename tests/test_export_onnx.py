@@ -8,7 +8,7 @@ import openvino as ov
 import pytest
 from openvino import opset15 as ops
 
-from transfer.serving import export_onnx, export_onnx_operations, export_openvino
+from transfer.serving.exports import onnx_file, onnx_operations, openvino_ir
 
 # One small graph for each operation that has a form in ONNX, of x float32 [N, 4, 7, 6] in -2..2.
 C = np.linspace(-1, 1, 4, dtype=np.float32).reshape(1, 4, 1, 1)
@@ -72,11 +72,11 @@ def test_an_operation_in_onnx(name):
     network = ov.Model([ops.result(GRAPHS[name](x))], [image], "graph")
     assert operations_in(name) <= {op.get_type_name() for op in network.get_ordered_ops()}
     images = np.random.default_rng(0).integers(0, 256, (3, 7, 6, 4), np.uint8)
-    session = onnxruntime.InferenceSession(export_onnx.translated(network).SerializeToString())
+    session = onnxruntime.InferenceSession(onnx_file.translated(network).SerializeToString())
     (found,) = session.run(["probabilities"], {"image": images})
-    np.testing.assert_allclose(found, export_openvino.run(network, images), atol=1e-5)
+    np.testing.assert_allclose(found, openvino_ir.run(network, images), atol=1e-5)
 
 
 def test_every_operation_in_onnx_is_tried():
     tried = set().union(*map(operations_in, GRAPHS)) | {"Convert", "Transpose"}
-    assert tried == set(export_onnx_operations.OPERATIONS)
+    assert tried == set(onnx_operations.OPERATIONS)

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from transfer import errors
-from transfer.serving import export_usage  # text alone
+from transfer.serving.exports import usage  # text alone
 
 # ruff: noqa: PLC0415
 
@@ -99,7 +99,7 @@ def report():
 
 def export(to, out, head):
     """Write the trained head with its network as one file for another runtime."""
-    from transfer.serving import export
+    from transfer.serving.exports import export
 
     print(export.export(to, out, head or export.HEAD))
 
@@ -137,7 +137,7 @@ def _parser():
     command(report)
     made = command(export)
     made.formatter_class = argparse.RawDescriptionHelpFormatter
-    made.epilog = export_usage.EPILOG
+    made.epilog = usage.EPILOG
     made.add_argument("--to", required=True, metavar="FORMAT", help="keras, onnx, openvino, tflite")
     made.add_argument("--out", metavar="PATH", help="default: in models/exported")
     made.add_argument("--head", metavar="PATH", help="default: models/head.npz")

@@ -33,6 +33,9 @@ def save(model, layers, about, folder):
     outputs = graph.outputs
     if len(layers) > 1:  # the converter sorts them by name: keras_tensor_10 before keras_tensor_9
         outputs = [graph.output(tensor.name) for tensor in model.outputs]
+    elif len(outputs) > 1:  # it takes the insides of some activations (swish) for outputs too
+        graph = ov.Model([graph.output("Identity:0").node], graph.get_parameters(), model.name)
+        outputs = graph.outputs
     depths = {}
     for output, name in zip(outputs, layers, strict=True):
         output.get_tensor().set_names({name})
@@ -40,11 +43,18 @@ def save(model, layers, about, folder):
     for name in FILES:  # never written into: they may be one file with DVC's cached copy
         (folder / name).unlink(missing_ok=True)
     ov.save_model(graph, folder / GRAPH, compress_to_fp16=False)
-    digest = hashlib.sha256()
-    for name in FILES:
-        digest.update((folder / name).read_bytes())
-    write_json(folder / ABOUT, about | {"graph": digest.hexdigest(), "layers": depths})
+    write_json(folder / ABOUT, about | {"graph": digest(folder), "layers": depths})
     return depths
+
+
+def digest(folder):
+    """sha256 (hex) of the converted network's files in `folder`, which backbone.json keeps."""
+    found = hashlib.sha256()
+    for name in FILES:
+        with open(folder / name, "rb") as file:
+            while chunk := file.read(1 << 20):
+                found.update(chunk)
+    return found.hexdigest()
 
 
 def _converted(model):

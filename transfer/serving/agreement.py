@@ -1,7 +1,5 @@
 """Whether this version, with the backbone that is here, can do what a head's recipe says."""
 
-import hashlib
-
 from transfer.datasets.reading import decoder
 from transfer.errors import InputError, unknown
 from transfer.features.engine import BATCH
@@ -86,18 +84,8 @@ def require_backbone(head, path, folder):
             f"{folder} is not the backbone that {path} was trained on: {' and '.join(differ)}; "
             f"`dvc repro` trains a head on this one"
         )
-    if digest(folder) != about["graph"]:
+    if graphs.digest(folder) != about["graph"]:
         raise InputError(f"{folder} is damaged; remove it, then {_bringing(head)}")
-
-
-def digest(folder):
-    """sha256 (hex) of a converted network's files, which backbone.json calls `graph`."""
-    found = hashlib.sha256()
-    for name in graphs.FILES:
-        with open(folder / name, "rb") as file:
-            while chunk := file.read(1 << 20):
-                found.update(chunk)
-    return found.hexdigest()
 
 
 def differences(recipe, engine):

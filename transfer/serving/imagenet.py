@@ -5,19 +5,20 @@ TensorFlow; the workspace's outputs are neither read nor written.
 """
 
 import json
+import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
 
 from transfer import nets
-from transfer.downloads import fetching, mirrors
+from transfer.downloads import fetching, manifests, mirrors
 from transfer.downloads.files import File
 from transfer.errors import InputError
 from transfer.features.engine import Engine
 from transfer.features.resizing import Square
 from transfer.nets import cards, graphs
 from transfer.nets.layers import chosen_layers
-from transfer.serving import agreement, shelf
+from transfer.serving import shelf
 from transfer.serving.classifier import Classifier
 
 # Keras' list of the classes: {"0": [wnid, name], ...} in the order of ILSVRC 2012, which is that of
@@ -73,12 +74,15 @@ def _kept(card, mirror):
 
     def make(folder):
         fetching.fetch(CLASSES, folder, mirror, pin=card.name)
-        got = fetching.fetch(weights, folder, mirror, pin=card.name)
+        fetched = folder / "weights"
+        fetched.mkdir()
+        got = fetching.fetch(weights, fetched, mirror, pin=card.name)
+        manifests.write(fetched, got["origin"], [got])
         print(f"imagenet: converting {card.name}, once: half a minute ...", file=sys.stderr)
-        from transfer.serving import conversion  # noqa: PLC0415  # imports TensorFlow
+        from transfer.nets import conversion  # noqa: PLC0415  # imports TensorFlow
 
-        conversion.convert(card, folder / weights.name, got, folder)
-        (folder / weights.name).unlink()
+        conversion.convert(card, fetched, folder)
+        shutil.rmtree(fetched)
 
     return shelf.kept("imagenet", decides, make, lambda folder: _is_whole(folder, plans[1]))
 
@@ -95,7 +99,7 @@ def _code():
 def _is_whole(folder, plan):
     """Whether the network and the names in `folder` are as they were written."""
     try:
-        is_network = agreement.digest(folder) == graphs.read_about(folder)["graph"]
+        is_network = graphs.digest(folder) == graphs.read_about(folder)["graph"]
         names = fetching.digests_of(folder / CLASSES.name)[plan.algorithm]
     except (OSError, InputError, KeyError, TypeError):  # not there, or cut, or something else
         return False

@@ -12,8 +12,8 @@ import numpy as np
 
 from transfer.errors import InputError, unknown
 from transfer.heads import trained
-from transfer.serving import export_openvino
-from transfer.serving.export_plan import HEAD, MODELS, plan, require_weights
+from transfer.serving.exports import openvino_ir
+from transfer.serving.exports.plan import HEAD, MODELS, plan, require_weights
 from transfer.writing import replacing
 
 # ruff: noqa: PLC0415  # each format's packages are imported where it is asked for
@@ -28,7 +28,7 @@ def export(to, out=None, head=HEAD, models=MODELS):
 
     out: the file, or the folder for openvino; None is models/exported/<net>_<dataset><ending>.
     It takes `image`, uint8 RGB [N, S, S, 3] with the recipe's size S, and gives `probabilities`,
-    float32 [N, C]; it computes in float32 and describes itself (export_metadata.about).  Before it
+    float32 [N, C]; it computes in float32 and describes itself (metadata.about).  Before it
     takes the place of what was there it is read and compared with the kept backbone.
 
     Raises InputError for an unknown format; for a head, backbone or weights that are not here or
@@ -41,7 +41,7 @@ def export(to, out=None, head=HEAD, models=MODELS):
     _require_place(out, to)
     if to == "openvino":
         _save_folder(planned, out)
-        size = sum((out / name).stat().st_size for name in export_openvino.FILES)
+        size = sum((out / name).stat().st_size for name in openvino_ir.FILES)
     else:
         content = _content(planned, to)
         with replacing(out, "wb") as file:
@@ -61,7 +61,7 @@ def _require_place(out, to):
         raise InputError(f"an export to {to} must end with {FORMATS[to]}; received {out}")
     if to != "openvino" and out.is_dir():
         raise InputError(f"{out} is a folder; name a file by --out")
-    if to == "openvino" and out.exists() and not export_openvino.is_ours(out):
+    if to == "openvino" and out.exists() and not openvino_ir.is_ours(out):
         raise InputError(f"{out} is something else than an export; move it, or name another --out")
 
 
@@ -72,7 +72,7 @@ def _save_folder(planned, out):
     with tempfile.TemporaryDirectory(**beside) as work:
         made = Path(work, "made")
         made.mkdir()
-        export_openvino.save(planned, made)
+        openvino_ir.save(planned, made)
         if out.exists():
             out.rename(Path(work, "old"))
         made.rename(out)
@@ -81,14 +81,14 @@ def _save_folder(planned, out):
 def _content(planned, to):
     """The bytes of the file, which were read back and compared with the kept backbone."""
     if to == "onnx":
-        from transfer.serving import export_onnx as exporter
+        from transfer.serving.exports import onnx_file as exporter
     else:
         require_weights(planned)
         with _silence():  # TensorFlow greets
-            from transfer.serving import export_keras as exporter
+            from transfer.serving.exports import keras_file as exporter
 
             if to == "tflite":
-                from transfer.serving import export_tflite as exporter
+                from transfer.serving.exports import tflite_file as exporter
     with _silence(), tempfile.TemporaryDirectory() as work:
         content = exporter.content(planned)
         path = Path(work, f"model{FORMATS[to]}")
@@ -105,7 +105,7 @@ def _require_equal(planned, run, to):
     """
     shape = (2, planned.size, planned.size, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    expected = export_openvino.run(export_openvino.classifier(planned), images)
+    expected = openvino_ir.run(openvino_ir.classifier(planned), images)
     try:
         found = run(images)
     except RuntimeError as fault:  # OpenVINO's, of what its reader does not know

@@ -1,15 +1,15 @@
 """What each operation of an OpenVINO graph (opset 15) is in ONNX (opset 17).
 
 docs.openvino.ai, "Operation sets"; onnx.ai/onnx/operators.  Images are [N, C, H, W] in both.  An
-entry of `OPERATIONS` takes the sheet (export_onnx.Sheet) and the openvino.Node and gives the name
+entry of `OPERATIONS` takes the sheet (onnx_file.Sheet) and the openvino.Node and gives the name
 of its output.
 """
 
 import numpy as np
 from onnx import TensorProto
 
-from transfer.serving import export_onnx_windows as windows
-from transfer.serving.export_onnx_windows import value
+from transfer.serving.exports import onnx_windows as windows
+from transfer.serving.exports.onnx_windows import value
 
 TYPES = {
     "f32": TensorProto.FLOAT,

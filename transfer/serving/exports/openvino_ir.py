@@ -6,8 +6,8 @@ from transfer.errors import InputError
 from transfer.heads import kinds
 from transfer.nets import graphs
 from transfer.nets.graphs import ops, ov
-from transfer.serving import export_metadata
-from transfer.serving.export_plan import operation
+from transfer.serving.exports import metadata
+from transfer.serving.exports.plan import operation
 
 FREE = -1  # the batch
 FILES = ("model.xml", "model.bin")
@@ -34,7 +34,7 @@ def classifier(plan):
     for i, op in enumerate(model.get_ordered_ops()):
         kind = op.get_type_name()
         op.set_friendly_name("image" if kind == "Parameter" else f"{kind.lower()}_{i}")
-    model.set_rt_info(export_metadata.text(plan.head), [export_metadata.KEY])
+    model.set_rt_info(metadata.text(plan.head), [metadata.KEY])
     return model
 
 
@@ -52,7 +52,7 @@ def is_ours(folder):
     if {path.name for path in folder.iterdir()} != set(FILES):
         return False
     try:
-        return ov.Core().read_model(folder / FILES[0]).has_rt_info([export_metadata.KEY])
+        return ov.Core().read_model(folder / FILES[0]).has_rt_info([metadata.KEY])
     except RuntimeError:
         return False
 

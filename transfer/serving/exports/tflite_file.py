@@ -8,9 +8,9 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from transfer.errors import InputError
 from transfer.nets.networks import keras
 from transfer.nets.networks import tensorflow as tf
-from transfer.serving import export_keras, export_metadata, export_openvino
+from transfer.serving.exports import keras_file, metadata, openvino_ir
 
-run = export_openvino.run
+run = openvino_ir.run
 
 # No operation beyond those that each interpreter has.
 BUILTINS = {"target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}}
@@ -21,7 +21,7 @@ def content(plan):
 
     Raises InputError where the network has an operation that TensorFlow Lite lacks.
     """
-    network = export_keras.network(plan)
+    network = keras_file.network(plan)
     named = keras.Model(network.input, {"probabilities": network.output})
     with tempfile.TemporaryDirectory() as work:
         path = Path(work, "model.tflite")
@@ -33,4 +33,4 @@ def content(plan):
                 f"{plan.card.name} can't be exported to tflite: {reason[:300]}; choose keras, onnx "
                 f"or openvino"
             ) from None
-        return export_metadata.zipped(plan.head, before=path.read_bytes())
+        return metadata.zipped(plan.head, before=path.read_bytes())

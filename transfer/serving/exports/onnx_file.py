@@ -11,11 +11,11 @@ from onnx import helper, numpy_helper
 
 from transfer.errors import InputError
 from transfer.heads import trained
-from transfer.serving import export_metadata, export_openvino
-from transfer.serving.export_onnx_operations import OPERATIONS
-from transfer.serving.export_onnx_windows import value
+from transfer.serving.exports import metadata, openvino_ir
+from transfer.serving.exports.onnx_operations import OPERATIONS
+from transfer.serving.exports.onnx_windows import value
 
-run = export_openvino.run  # another reader of ONNX than the users', so a check of what is written
+run = openvino_ir.run  # another reader of ONNX than the users', so a check of what is written
 
 OPSET, IR_VERSION = 17, 8  # of 2022: read by every runtime of today
 
@@ -25,9 +25,9 @@ def content(plan):
 
     Raises InputError where the network has an operation that is not in `OPERATIONS`.
     """
-    model = translated(export_openvino.classifier(plan))
+    model = translated(openvino_ir.classifier(plan))
     model.graph.doc_string = trained.title(plan.head)
-    helper.set_model_props(model, {export_metadata.KEY: export_metadata.text(plan.head)})
+    helper.set_model_props(model, {metadata.KEY: metadata.text(plan.head)})
     return model.SerializeToString(deterministic=True)
 
 

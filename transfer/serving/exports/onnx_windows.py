@@ -1,4 +1,4 @@
-"""Convolutions and pools of an OpenVINO graph, in ONNX; see export_onnx_operations."""
+"""Convolutions and pools of an OpenVINO graph, in ONNX; see onnx_operations."""
 
 import numpy as np
 

@@ -10,13 +10,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from transfer.downloads import manifests
-from transfer.nets import networks
-from transfer.nets import weights as files
+from transfer.nets import conversion
 from transfer.nets.local_response import LocalResponse
 from transfer.nets.networks import keras, ops
-from transfer.serving import export_metadata
-from transfer.serving.export_plan import operation
+from transfer.serving.exports import metadata
+from transfer.serving.exports.plan import operation
 
 layers = keras.layers
 
@@ -28,7 +26,7 @@ def content(plan):
         network(plan).save(path)
         with zipfile.ZipFile(path) as archive:
             entries = {name: archive.read(name) for name in archive.namelist()}
-    return export_metadata.zipped(plan.head, entries=entries | _timeless(entries))
+    return metadata.zipped(plan.head, entries=entries | _timeless(entries))
 
 
 def _timeless(entries):
@@ -68,8 +66,7 @@ def network(plan):
 
 def _backbone(plan, names):
     """keras.Model to the layers `names`, filled, all of it standard layers."""
-    model = networks.build(plan.card)
-    _fill(model, plan)
+    model, _ = conversion.filled(plan.card, plan.weights)
     trunk = keras.Model(model.input, [model.get_layer(name).output for name in names])
 
     def standard(layer):
@@ -80,16 +77,6 @@ def _backbone(plan, names):
     made = keras.models.clone_model(trunk, clone_function=standard)
     made.set_weights(trunk.get_weights())
     return made
-
-
-def _fill(model, plan):
-    """Gives `model` the weights that stage backbone gave it."""
-    manifest = manifests.read(plan.weights)
-    if manifest["origin"] == "untrained":
-        networks.randomise(model, manifest["seed"])
-    else:
-        name = manifest["files"][0]["name"]
-        networks.load(model, files.read(plan.weights / name), name)
 
 
 def _pixels(image, convention):
