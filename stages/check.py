@@ -2,12 +2,11 @@
 
 Reads params.yaml, the card's and the dataset's files.  Writes one constant line, so that a change
 of params reruns nothing by itself.  DVC would say of a dataset that isn't there only that a path
-is missing; this stage runs first and says which there are, and what a queued experiment's copy of
-the workspace lacks of the user's own images.
+is missing; this stage runs first and says which there are.
 """
 
 from transfer import errors, params
-from transfer.datasets import copies, sources
+from transfer.datasets import sources
 from transfer.features import choices
 from transfer.heads import kinds
 from transfer.nets import cards
@@ -22,11 +21,6 @@ def main(source, card, checked):
     for name in dataset.recommend:
         if name not in ("any", *cards.known()):
             raise errors.unknown(f"net in recommend of {dataset.name}", name, cards.known())
-    shortfall = copies.shortfall(source) if dataset.kind == "own" else ""
-    if shortfall and given["strict"]:
-        raise errors.InputError(f"{shortfall}; strict: true refuses that")
-    if shortfall:
-        print(f"check: note: {shortfall}")
     choices.choose(net, dataset.recommend, given)
     kinds.named(given["head.kind"])
     with replacing(checked) as file:

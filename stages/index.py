@@ -6,8 +6,8 @@ A minute for 100,000 photos of 200 kB on 8 cores; what was decoded before costs 
 """
 
 from transfer import errors, params
+from transfer.datasets import copies, sources, survey
 from transfer.datasets import index as table
-from transfer.datasets import sources, survey
 from transfer.datasets.reading import readers
 from transfer.downloads import kept
 
@@ -18,6 +18,9 @@ def main(source, raw, index):
         "strict", "split.by", "split.per_class", "split.validation", "split.test", "split.seed"
     )
     dataset = sources.load(source)
+    shortfall = copies.shortfall(source) if dataset.kind == "own" else ""
+    if shortfall and given["strict"]:
+        raise errors.InputError(f"{shortfall}; strict: true refuses that")
     rows, notes = survey.build(
         readers.read(dataset, source, raw),
         dataset,
@@ -31,7 +34,7 @@ def main(source, raw, index):
     )
     table.write(index, rows)
     print(f"index: {dataset.name}: {table.summary(rows)}; all in {index}")
-    for note in notes:
+    for note in [shortfall, *notes] if shortfall else notes:
         print(f"index: note: {note}")
 
 

@@ -228,7 +228,10 @@ FAULTS = {
         changed("bottom", ["fc6"], "layer"),
         r"conv1 reads 'fc6', which none before it",
     ),
-    "given twice": (changed("top", ["data"], "layer"), r"relu1 reads 'conv1'|gives 'label'"),
+    "given twice": (
+        changed("top", ["label"], "layer"),
+        r"layer conv1 gives 'label', which one before it gives",
+    ),
     "same names": (changed("name", "fc7", "layer"), r"two of its layers have the name 'fc7'"),
     "long name": (changed("name", "x" * 1000, "layer"), r"a layer's name is 1,000 bytes long"),
     "transposed": (

@@ -33,7 +33,8 @@ def test_shipped_cards_load_and_their_layers_parse(name):
     card = cards.load(cards.CARDS / f"{name}.yaml")
     assert len(chosen_layers(card, "card")) == 1
     assert len(chosen_layers(card, "multi")) == len(card.multi)
-    assert not card.weights or card.licence
+    text = (cards.CARDS / f"{name}.yaml").read_text()
+    assert text.count("licence: ") >= len(card.weights)
 
 
 def test_shipped_nets():
@@ -90,6 +91,9 @@ def test_unknown_layer_and_cells(card):
         chosen_layers(card, ["c"])
     with pytest.raises(InputError, match="layer 'a:x': write name or name:cells, as a:3"):
         chosen_layers(card, ["a:x"])
+    for odd in ("a:²", "a:0", "a:", "a:3:3", "a:" + "9" * 5000):
+        with pytest.raises(InputError, match="write name or name:cells"):
+            chosen_layers(card, [odd])
 
 
 def test_length_must_be_what_the_layer_gives(card):
@@ -117,6 +121,16 @@ def test_length_must_be_what_the_layer_gives(card):
         ("layer: b:2", "crop: center\nlayer: b:2", r"line 6: crop must be one of none, centre"),
         ("layer: b:2", "include_top: 1\nlayer: b:2", r"include_top must be true or false"),
         ("layer: b:2", "classifier: {}\nlayer: b:2", r"classifier.layer must be given"),
+        (
+            "layer: b:2",
+            "classifier: {layer: a, weights: {seed: 1}}\nlayer: b:2",
+            r"line 6: classifier.weights must name a file",
+        ),
+        (
+            '{name: w.npy, url: "https://host/w.npy", licence: free}',
+            "{seed: 1}\nclassifier: {layer: a}",
+            r"line 3: classifier needs the weights of a trained network",
+        ),
     ],
 )
 def test_faults_are_told_with_their_place(tmp_path, old, new, sentence):

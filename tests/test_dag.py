@@ -90,6 +90,7 @@ def test_an_upgrade_reruns_what_computes():
         "backbone",
         "extract",
         "train",
+        "evaluate",  # the map and the sheets
     }
 
 

@@ -227,7 +227,8 @@ def test_the_printed_snippet_classifies_a_photo(nets, exported, to):
     """In another process, which sees the runtime and the file and nothing of this project."""
     models, head = nets["tiny"]
     folder = exported["tiny", to].parent
-    Image.fromarray(three_images(90)[1]).save(folder / "photo.jpg", quality=95)
+    photo = three_images(141)[1][:91]  # not square, with an odd margin
+    Image.fromarray(photo).save(folder / "photo.jpg", quality=95)
     run = subprocess.run(
         [sys.executable, "-I", "-c", usage.SNIPPETS[to]],
         cwd=folder,
@@ -237,7 +238,7 @@ def test_the_printed_snippet_classifies_a_photo(nets, exported, to):
         env={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUTF8": "1"},
     )
     assert run.returncode == 0, run.stderr
-    square = Square(40, "bicubic")(decoder.decode((folder / "photo.jpg").read_bytes()))
+    square = Square(40, "bicubic", "centre")(decoder.decode((folder / "photo.jpg").read_bytes()))
     (expected,) = head.probabilities(features(models, head.recipe, "tiny", square[None]))
     label, _, probability = run.stdout.strip().splitlines()[-1].rpartition(" ")
     assert label == head.classes[expected.argmax()]

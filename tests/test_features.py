@@ -230,6 +230,10 @@ def test_backbones_that_are_not_there_and_sizes_that_are_too_small(tmp_path):
         graphs.open_pooled(tmp_path, (("fire9", 1),), 64, BATCH)
     with pytest.raises(InputError, match=r"backbone.json is not here or damaged"):
         graphs.read_about(tmp_path)
+    for damaged in ("{", "[]", "{}", '{"weights": null}', '{"weights": {}, "graph": "x"}'):
+        (tmp_path / "backbone.json").write_text(damaged)
+        with pytest.raises(InputError, match=r"backbone.json is not here or damaged"):
+            graphs.read_about(tmp_path)
     card = cards.load(cards.CARDS / "squeezenet.yaml")  # VALID pools: nothing is left of 16 px
     convert(card, tmp_path)
     with pytest.raises(InputError, match="can't take images of 16 px; choose a larger extract"):

@@ -163,8 +163,16 @@ def test_a_committed_absolute_link_in_a_copy(repo):
     before = state(elsewhere)
     out = experiment(repo, "mine", "index")
     assert "index: mine: " in out
-    assert "check: note" not in out
+    assert "note: " not in out.replace("index: note: mine knows no tracks", "")
     assert state(elsewhere) == before
+
+
+def test_a_folder_under_dvc_add_in_a_copy(repo):
+    photos(repo.folder / PLACE / "added")
+    repo.call("dvc", "add", "-q", "data/datasets/added")
+    repo.call("git", "add", "data/datasets/added.dvc", "data/datasets/.gitignore")
+    out = experiment(repo, "added", "index")
+    assert "index: added: 30 images of 3 classes" in out
 
 
 def test_an_untracked_folder_and_a_relative_link_in_a_copy(repo):
@@ -180,6 +188,11 @@ def test_an_untracked_folder_and_a_relative_link_in_a_copy(repo):
 def test_a_folder_of_which_git_has_only_some_files_in_a_copy(repo):
     photos(repo.folder / PLACE / "some")
     (repo.folder / PLACE / "some" / ".gitignore").write_text("9.png\n")
-    repo.call("git", "add", "data/datasets/some")
-    out = experiment(repo, "some", "check")
-    assert "check: note: 3 files of data/datasets/some in the workspace, the first blue/9.p" in out
+    words = ["dvc", "exp", "run", "-S", "dataset=some", "index"]
+    assert "note: 3 files" not in repo.call(*words)  # the workspace has them all
+    repo.commit()
+    out = repo.call(*words[:3], "--temp", *words[3:])  # of params that ran before
+    assert "index: note: 3 files of data/datasets/some in the workspace, the first blue/9.p" in out
+    out = repo.call(*words[:3], "--temp", "-S", "strict=true", *words[3:], ok=False)
+    assert "error: 3 files of data/datasets/some in the workspace" in out
+    assert "strict: true refuses that" in out

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from hashlib import sha256
+from hashlib import md5, sha256
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.evaluated import prepare, run_stage
+from tests.examples import fitted
 from tests.imports import ROOT
 from transfer.errors import InputError
 from transfer.reports import charts, experiments, page, runs
@@ -237,9 +238,10 @@ def test_a_missing_head_and_outputs_of_another_version_are_told(run):
     Path("reports/recall.csv").write_text("class,recall\na,1\n")
     with pytest.raises(InputError, match=r"recall.csv has the columns class, recall; expected"):
         page.write()
-    Path("reports/metrics.json").write_text('{"validation": {"accuracy": "high"}}')
-    with pytest.raises(InputError, match=r"metrics.json does not hold what evaluate measures"):
-        page.write()
+    for damaged in ('{"validation": {"accuracy": "high"}}', "[]", "{}", '{"n_train": 3}'):
+        Path("reports/metrics.json").write_text(damaged)
+        with pytest.raises(InputError, match=r"metrics.json does not hold what evaluate measures"):
+            page.write()
     Path("models/head.npz").unlink()
     with pytest.raises(InputError, match=r"there is no head at models/head.npz"):
         page.write()
@@ -254,8 +256,25 @@ def test_params_that_did_not_run_are_refused(run):
     values["head.epochs"] = 50
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
     page.write()
-    Path("dvc.lock").write_text("stages: [")
-    with pytest.raises(InputError, match=r"dvc.lock is damaged"):
+    for damaged in ("stages: [", "stages: 3", "stages: {train: {outs: [{path: x}]}}", "- 1"):
+        Path("dvc.lock").write_text(damaged)
+        with pytest.raises(InputError, match=r"dvc.lock is damaged"):
+            page.write()
+
+
+@pytest.mark.parametrize("path", ["models/head.npz", "reports/metrics.json", "reports/map.csv"])
+def test_files_of_another_run_are_refused(run, path):
+    outs = [
+        {"path": str(file), "md5": md5(file.read_bytes()).hexdigest()}
+        for file in (*Path("reports").iterdir(), Path("models/head.npz"))
+    ]
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"evaluate": {"outs": outs}}}))
+    page.write()
+    if path.endswith(".npz"):
+        fitted(epochs=3).save(path)
+    else:
+        Path(path).write_text(Path(path).read_text().replace("0", "1"))
+    with pytest.raises(InputError, match=rf"^{path} is not of the run that dvc.lock tells of"):
         page.write()
 
 

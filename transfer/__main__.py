@@ -44,9 +44,10 @@ def _weights_files(tree):
 
 def predict(photo, head, top, json):
     """Classify pictures with the trained head."""
+    from transfer.heads import trained
     from transfer.serving import classifier
 
-    _classify(photo, top, json, lambda batch: classifier.load(head or classifier.HEAD, batch=batch))
+    _classify(photo, top, json, lambda batch: classifier.load(head or trained.HEAD, batch=batch))
 
 
 def imagenet(photo, net, top, json):
@@ -69,8 +70,8 @@ def _classify(names, top, as_json, load):
     for note in classifier.notes:
         print(f"warning: {note}", file=sys.stderr)
     if passed:
-        files = "1 file that is" if passed == 1 else f"{passed} files that are"
-        print(f"note: passed over {files} hidden or not named as pictures", file=sys.stderr)
+        what = "1 name that is" if passed == 1 else f"{passed} names that are"
+        print(f"note: passed over {what} hidden or no picture's", file=sys.stderr)
     given = answers.stream(classifier, found, top)
     if listing.show(given, classifier, [photo.name for photo in found], as_json):
         sys.exit(1)
@@ -99,9 +100,10 @@ def report():
 
 def export(to, out, head):
     """Write the trained head with its network as one file for another runtime."""
+    from transfer.heads import trained
     from transfer.serving.exports import export
 
-    print(export.export(to, out, head or export.HEAD))
+    print(export.export(to, out, head or trained.HEAD))
 
 
 def _count(text):

@@ -36,8 +36,8 @@ class Plan:
 
 
 def available(files, mirror):
-    """The one of `files`, alternatives of equal worth, to fetch: the first that the mirror lists,
-    else the first that has an address, else the first."""
+    """The one of `files`, alternatives of equal worth and at least one, to fetch: the first that
+    the mirror lists, else the first that has an address, else the first."""
     listed = [file for file in files if file.name in mirror.sums]
     return [*listed, *(file for file in files if file.url), *files][0]
 

@@ -8,12 +8,15 @@ It is written with `np.savez`, whose bytes hold no date, and read without pickle
 import json
 import zipfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from transfer.errors import InputError
 from transfer.heads import kinds, stacks
 from transfer.writing import replacing
+
+HEAD = Path("models/head.npz")  # of the run in the workspace
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,8 @@ def _assembled(arrays, path):
     try:
         about = json.loads(str(arrays["about"]))
         about = {name: about[name] for name in ABOUT}
+        if not all(isinstance(about[name], str) for name in ("kind", "net", "dataset")):
+            raise TypeError("a name that is no text")
     except (json.JSONDecodeError, KeyError, TypeError) as fault:
         raise InputError(f"{path} is not a head: its description is damaged ({fault})") from None
 

@@ -36,7 +36,6 @@ class Card:
     builder: str
     weights: tuple  # of File
     seed: int
-    licence: str
     size: int  # pixels, of the square input
     resize: str  # kernel
     crop: str  # before the resizing: none, or centre for the centre square
@@ -78,13 +77,12 @@ def load(path):
         raise unknown("net", path.stem, known(path.parent))
     tree = trees.read(path)
     tree.expect_keys(*(field.name for field in fields(Card) if field.name not in _DERIVED))
-    weights, licence, seed = _weights(tree)
+    weights, seed = _weights(tree)
     return Card(
         name=path.stem,
         builder=_text(tree, "builder"),
         weights=weights,
         seed=seed,
-        licence=licence,
         size=_count(tree, "size"),
         resize=_text(tree, "resize"),
         crop=_one_of(tree, "crop", *CROPS),
@@ -95,12 +93,12 @@ def load(path):
         cuts=_names(tree, "cuts"),
         parameters=_count(tree, "parameters"),
         include_top=tree.get("include_top", bool, False),
-        classifier=_classifier(tree.below("classifier")) if "classifier" in tree.value else None,
+        classifier=_classifier(tree, weights) if "classifier" in tree.value else None,
     )
 
 
 CROPS = ("none", "centre")
-_DERIVED = ("name", "seed", "licence")
+_DERIVED = ("name", "seed")
 
 
 def classifier(card):
@@ -126,28 +124,31 @@ def classifier(card):
 
 
 def _weights(tree):
-    """(Files, licence, seed) of `weights`: one file, a list of alternatives, or {seed: number}."""
+    """(Files, seed) of `weights`: one file, a list of alternatives, or {seed: number}."""
     value = tree.value.get("weights")
     if isinstance(value, list) and value:
         files = [tree.below("weights", i) for i in range(len(value))]
     elif isinstance(value, dict) and "seed" in value:
         if list(value) != ["seed"] or not _is_count(value["seed"], 0):
             raise tree.fault("must hold nothing beside seed, a whole number", "weights")
-        return (), "", value["seed"]
+        return (), value["seed"]
     else:
         files = [tree.below("weights")]
-    licences = [file.get("licence", str, "") for file in files]
-    return tuple(described(file, "licence") for file in files), licences[0], 0
+    for file in files:
+        file.get("licence", str, "")  # for people; checked as the rest
+    return tuple(described(file, "licence") for file in files), 0
 
 
-def _classifier(tree):
+def _classifier(card, weights):
+    tree = card.below("classifier")
     tree.expect_keys("layer", "weights", "parameters")
-    own = "weights" in tree.value
-    return Classifier(
-        layer=_text(tree, "layer"),
-        weights=_weights(tree)[0] if own else (),
-        parameters=_count(tree, "parameters") if own else 0,
-    )
+    layer, own = _text(tree, "layer"), "weights" in tree.value
+    files = _weights(tree)[0] if own else ()
+    if not (files or weights):
+        raise card.fault("needs the weights of a trained network", "classifier")
+    if own and not files:
+        raise tree.fault("must name a file", "weights")
+    return Classifier(layer, files, _count(tree, "parameters") if own else 0)
 
 
 def _one_of(tree, key, *choices):

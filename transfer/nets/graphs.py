@@ -76,8 +76,12 @@ def read_about(folder):
     """
     path = folder / ABOUT
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        weights = about["weights"]
+        if not isinstance(weights.get("sha256", weights.get("seed")), str | int):
+            raise ValueError("no weights")
+        return about | {"graph": str(about["graph"])}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path} is not here or damaged; run `dvc repro backbone`") from None
 
 

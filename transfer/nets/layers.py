@@ -1,6 +1,14 @@
 """Layers by name: what `extract.layers` means for a card, and the length it gives."""
 
+import re
+
 from transfer.errors import InputError, unknown
+
+
+def parsed(layer):
+    """(name, cells) of a layer written `name` or `name:cells`, or None where it is neither."""
+    match = re.fullmatch(r"([^:]+)(?::([1-9][0-9]{0,3}))?", layer)
+    return match and (match[1], int(match[2] or 1))
 
 
 def chosen_layers(card, layers):
@@ -18,12 +26,13 @@ def chosen_layers(card, layers):
 
 
 def _parse_layer(card, layer):
-    name, colon, cells = layer.partition(":")
+    name = layer.partition(":")[0]
     if name not in card.layers:
         raise unknown(f"layer of {card.name}", name, card.layers)
-    if colon and not (cells.isdigit() and int(cells) > 0):
+    found = parsed(layer)
+    if not found:
         raise InputError(f"layer {layer!r}: write name or name:cells, as {name}:3 for 3x3 cells")
-    return name, int(cells) if colon else 1
+    return found
 
 
 def check_length(card, depths):

@@ -1,7 +1,6 @@
 """A card's network in Keras: built, filled with weights, pixel convention inside.
 
-This module and the builders it imports are the library's only users of Keras and TensorFlow;
-stages that don't convert a net never import them.
+Importing this module imports Keras and TensorFlow; stages that don't convert a net never do.
 """
 
 import os

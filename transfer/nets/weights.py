@@ -69,7 +69,9 @@ def _read_h5(path):
                 name: [root[name][_text(w)][()] for w in root[name].attrs["weight_names"]]
                 for name in names
             }
-    except (OSError, KeyError) as fault:
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as fault:
+        if isinstance(fault, InputError):
+            raise
         raise InputError(f"{path.name} can't be read as HDF5 ({fault})") from None
     return {name: values for name, values in arrays.items() if values}
 

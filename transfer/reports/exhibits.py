@@ -13,7 +13,7 @@ from transfer.reports import plots, predictions
 
 MISTAKES = 25
 IMAGES = 300  # of all classes together, about what a sheet can hold
-EACH = range(3, 13)  # images a class: no fewer, and no more than that leaves of IMAGES
+EACH = range(3, 13)  # images a class, as many as IMAGES allows; fewer where there are fewer
 SIDE = 96  # pixels
 
 
@@ -64,7 +64,11 @@ def samples(listed, classes):
     for row in listed:
         if row.split == "train" and row.label in training:
             training[row.label].append(Exhibit(row.id, row.label))
-    return {name: found[:: -(-len(found) // each) or 1] for name, found in training.items()}
+    return {name: _spaced(found, min(each, len(found))) for name, found in training.items()}
+
+
+def _spaced(found, n):
+    return [found[i * len(found) // n] for i in range(n)]
 
 
 def pictures(folder, raw, listed, *exhibits):

@@ -5,7 +5,7 @@ JavaScript comes from the package vl-convert-python; and a content security poli
 browser any request and any script but the page's own two.
 
 Numbers are rounded to DIGITS digits, as `evaluate` prints them; the values of metrics.json stand in
-`data-value` and, as a whole, in the JSON block `metrics`.
+`value` of their elements and, as a whole, in the JSON block `metrics`.
 """
 
 import base64
@@ -35,7 +35,7 @@ HEADINGS = {
 }
 
 
-def write(path="reports/report.html", reports="reports", head="models/head.npz", root="."):
+def write(path="reports/report.html", reports="reports", head=trained.HEAD, root="."):
     """Writes the page of what lies in the folder `reports`; returns the sentence to print.
 
     root: the repository, where DVC lists the experiments; params.yaml, dvc.lock and the templates

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from transfer import params
+from transfer.downloads import fetching
 from transfer.errors import InputError
 from transfer.heads import trained
 
@@ -31,18 +32,24 @@ class Run:
 def read(metrics, head, params_file="params.yaml", lock="dvc.lock"):
     """The Run of these files.
 
-    Raises InputError where one is missing or damaged, and where params.yaml has been edited since
-    (told by `lock`, where it is there): a report of values that did not run would lie.
+    Raises InputError where one is missing or damaged, and where, as `lock` tells (where it is
+    there), params.yaml has been edited since or a file is of another run: a report of what did not
+    run together would lie.
     """
     values = params.read(*params.KEYS, path=params_file)
     model = trained.load(head)
     found = _metrics(metrics)
-    ran = _ran(Path(lock), Path(params_file).name)
-    for key in sorted(ran.keys() & values.keys()):
-        if ran[key] != values[key]:
+    stages = _ran(Path(lock))
+    for key, ran in _params(stages, Path(params_file).name).items():
+        if key in values and ran != values[key]:
             raise InputError(
-                f"{params_file} has {key}: {values[key]!r}, but the last run had {ran[key]!r}; "
+                f"{params_file} has {key}: {values[key]!r}, but the last run had {ran!r}; "
                 "run `dvc repro`, or take the edit back"
+            )
+    for path, md5 in _outputs(stages).items():
+        if path.is_file() and fetching.digests_of(path)["md5"] != md5:
+            raise InputError(
+                f"{path} is not of the run that {lock} tells of; run `dvc checkout`, or `dvc repro`"
             )
     return Run(model, found, values, _revision())
 
@@ -52,26 +59,41 @@ def _metrics(path):
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         measured = [found[part] for part in PARTS if part in found]
         numbers = [m[key] for m in measured for key in ("accuracy", "accuracy_low", "n")]
-        if not all(isinstance(number, int | float) for number in numbers):
+        if not all(isinstance(number, int | float) for number in (*numbers, found["n_train"])):
             raise TypeError("no numbers")
+        return found | {key: str(found[key]) for key in ("data", "weights")}
     except FileNotFoundError:
         raise InputError(f"{path} is not here; run `dvc repro`") from None
     except (ValueError, KeyError, TypeError) as fault:
         raise InputError(
             f"{path} does not hold what evaluate measures ({fault}); run `dvc repro`"
         ) from None
-    return found
 
 
-def _ran(lock, name):
-    """{dotted key: value} of the params file `name` that the stages last ran with."""
+def _ran(lock):
+    """{name: entry} of the stages in `lock`, {} without one."""
     if not lock.is_file():
         return {}
     try:
-        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
-        return {k: v for stage in stages for k, v in stage.get("params", {}).get(name, {}).items()}
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        _params(stages, ""), _outputs(stages)
+        return stages
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         raise InputError(f"{lock} is damaged; `git checkout {lock}` and run `dvc repro`") from None
+
+
+def _params(stages, name):
+    """{dotted key: value} of the params file `name` that the stages last ran with."""
+    found = {}
+    for stage in stages.values():
+        found |= stage.get("params", {}).get(name, {})
+    return dict(sorted(found.items()))
+
+
+def _outputs(stages):
+    """{path: md5} of the head and of all that evaluate wrote."""
+    shown = [stages[name] for name in ("train", "evaluate") if name in stages]
+    return {Path(out["path"]): out["md5"] for stage in shown for out in stage.get("outs", ())}
 
 
 def _revision():

@@ -5,6 +5,7 @@ from transfer.errors import InputError, unknown
 from transfer.features.engine import BATCH
 from transfer.features.resizing import KERNELS
 from transfer.nets import cards, graphs
+from transfer.nets.layers import parsed
 
 # Key of a recipe: what it must be.  `pixels` needs no look: the convention is in the graph.
 KEYS = {
@@ -38,6 +39,8 @@ def require_known(recipe, path):
             f"{path} was trained by another version: its recipe has no valid {', '.join(lacks)}; "
             f"{ANEW}"
         )
+    if not 16 <= recipe["size"] <= 2048:
+        raise InputError(f"{path} is damaged: its recipe has the size {recipe['size']}; {ANEW}")
     said = [
         *(("key", key, KEYS) for key in sorted(recipe)),
         ("resize kernel", recipe["resize"], KERNELS),
@@ -52,14 +55,9 @@ def require_known(recipe, path):
 
 def layers_of(recipe, path):
     """The layers of a recipe, a list of (name, cells)."""
-    found = []
-    for layer in recipe["layers"]:
-        name, colon, cells = str(layer).partition(":")
-        if not name or (colon and not (cells.isdecimal() and int(cells))):
-            raise InputError(f"{path} is damaged: its recipe has the layer {layer!r}; {ANEW}")
-        found.append((name, int(cells) if colon else 1))
-    if not found:
-        raise InputError(f"{path} is damaged: its recipe has no layer; {ANEW}")
+    found = [parsed(str(layer)) for layer in recipe["layers"]]
+    if not found or None in found:
+        raise InputError(f"{path} is damaged: its recipe has the layers {recipe['layers']}; {ANEW}")
     return found
 
 

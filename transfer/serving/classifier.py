@@ -12,7 +12,7 @@ from transfer.heads import trained
 from transfer.nets import graphs
 from transfer.serving import agreement
 
-HEAD, BACKBONES = Path("models/head.npz"), Path("models/backbones")
+BACKBONES = Path("models/backbones")
 
 
 class Classifier:
@@ -48,7 +48,7 @@ class Classifier:
         return found
 
 
-def load(path=HEAD, backbones=BACKBONES, batch=BATCH):
+def load(path=trained.HEAD, backbones=BACKBONES, batch=BATCH):
     """The Classifier of the head at `path`, on the backbone of its net in `backbones`.
 
     The head's own recipe decides, not params.yaml.  Raises InputError where that can't be done to

@@ -18,10 +18,10 @@ class Photo:
 
 def find(names):
     """(photos, passed): a Photo for each file of `names` and for each picture in its folders, and
-    how many files of those folders were passed over.
+    how many names in those folders were passed over.
 
     Order is that of `names`, and natural in a folder, which is walked with all below it.  Only
-    there files are passed over: what is hidden or not named as a picture, and folders that links
+    there names are passed over: what is hidden or not named as a picture, and folders that links
     bring up again.  A name that leads to no picture becomes a Photo with its problem.
     """
     photos, passed = [], 0

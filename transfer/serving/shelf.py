@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transfer.downloads.kept import store_folder
 
-ABANDONED = 3600  # seconds; nothing that is kept takes as long to make
+ABANDONED = 24 * 3600  # seconds; a slow download is part of making
 
 
 def kept(name, decides, make, is_whole):

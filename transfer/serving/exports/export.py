@@ -13,7 +13,7 @@ import numpy as np
 from transfer.errors import InputError, unknown
 from transfer.heads import trained
 from transfer.serving.exports import openvino_ir
-from transfer.serving.exports.plan import HEAD, MODELS, plan, require_weights
+from transfer.serving.exports.plan import MODELS, plan, require_weights
 from transfer.writing import replacing
 
 # ruff: noqa: PLC0415  # each format's packages are imported where it is asked for
@@ -22,7 +22,7 @@ FORMATS = {"keras": ".keras", "onnx": ".onnx", "openvino": "", "tflite": ".tflit
 TOLERANCE = 1e-3  # of a probability, between the file and the kept backbone
 
 
-def export(to, out=None, head=HEAD, models=MODELS):
+def export(to, out=None, head=trained.HEAD, models=MODELS):
     """Writes the head at `head` with its backbone in the folder `models` as the format `to`, one of
     `FORMATS`; returns a line that says what was written.
 
@@ -73,9 +73,15 @@ def _save_folder(planned, out):
         made = Path(work, "made")
         made.mkdir()
         openvino_ir.save(planned, made)
+        written = made / openvino_ir.FILES[0]
+        _require_equal(planned, lambda images: openvino_ir.run(written, images), "openvino")
         if out.exists():
             out.rename(Path(work, "old"))
-        made.rename(out)
+        try:
+            made.rename(out)
+        except OSError:
+            Path(work, "old").rename(out)
+            raise
 
 
 def _content(planned, to):

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 from transfer.nets import conversion
-from transfer.nets.local_response import LocalResponse
+from transfer.nets.local_response import ALPHA, BETA, RADIUS, LocalResponse
 from transfer.nets.networks import keras, ops
 from transfer.serving.exports import metadata
 from transfer.serving.exports.plan import operation
@@ -92,12 +92,12 @@ def _local_response(layer):
     either side are those of a padded array, shifted."""
     shape = layer.input.shape[1:]
     x = keras.Input(shape)
-    squares = ops.pad(ops.square(x), [[0, 0]] * (len(shape)) + [[2, 2]])
-    windows = [squares[..., i : i + shape[-1]] for i in range(5)]
+    squares = ops.pad(ops.square(x), [[0, 0]] * (len(shape)) + [[RADIUS, RADIUS]])
+    windows = [squares[..., i : i + shape[-1]] for i in range(2 * RADIUS + 1)]
     total = windows[0]
     for window in windows[1:]:
         total = total + window
-    return keras.Model(x, x / (1 + 1e-4 / 5 * total) ** 0.75, name=layer.name)
+    return keras.Model(x, x / (1 + ALPHA * total) ** BETA, name=layer.name)
 
 
 def _pool(x, cells):

@@ -9,7 +9,7 @@ from transfer.heads import kinds, trained
 from transfer.nets import cards
 from transfer.serving import agreement
 
-HEAD, MODELS = Path("models/head.npz"), Path("models")
+MODELS = Path("models")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Plan:
         return kinds.named(self.head.kind).operations(self.head.arrays)
 
 
-def plan(head=HEAD, models=MODELS):
+def plan(head=trained.HEAD, models=MODELS):
     """The Plan of the head at `head`, on what lies in the folder `models`.
 
     Raises InputError where there is no head, where its recipe asks for what this version does not

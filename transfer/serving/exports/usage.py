@@ -6,6 +6,10 @@ They need the format's runtime, NumPy and Pillow, and nothing of this project.
 _PHOTO = """\
 size, kernel = about["image"]["size"], about["image"]["kernel"].upper()
 photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")
+if about["image"]["crop"] == "centre":
+    side = min(photo.size)
+    x, y = (photo.width - side) // 2, (photo.height - side) // 2
+    photo = photo.crop((x, y, x + side, y + side))
 photo = photo.resize((size, size), Image.Resampling[kernel])
 """
 _ANSWER = 'print(about["classes"][p.argmax()], p.max())\n'
@@ -59,9 +63,8 @@ SNIPPETS = {
 }
 
 EPILOG = (
-    "The file alone classifies a photo, as below; where about['image']['crop'] is centre, write\n"
-    "photo = ImageOps.fit(photo, (size, size), Image.Resampling[kernel]).  A .keras and a .tflite\n"
-    "file are zip archives too, with labels.txt and transfer.json.\n"
+    "The file alone classifies a photo, as below.  A .keras and a .tflite file are zip archives\n"
+    "too, with labels.txt and transfer.json.\n"
 ) + "".join(
     f"\n{name}:\n" + "".join(f"    {line}\n" for line in text.splitlines())
     for name, text in SNIPPETS.items()
