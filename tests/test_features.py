@@ -255,7 +255,7 @@ def test_the_recipe_says_what_decides_a_feature(backbone, mini):
     found = recipe(mini, about, Engine(graph, "f32"), choice)
     assert found["layers"] == ["block2:4"]
     assert (found["graph"], found["weights"]) == (about["graph"], "seed 0")
-    renamed = dataclasses.replace(mini, name="other", licence="another")
+    renamed = dataclasses.replace(mini, name="other")
     assert recipe(renamed, about | {"net": "other"}, Engine(graph, "f32"), choice) == found
     assert (found["size"], found["batch"], found["precision"]) == (96, BATCH, "f32")
     assert found["versions"]["decoder"] == decoder.VERSION
