@@ -3,6 +3,14 @@
 import importlib.util
 import sys
 
+
+def _quietly(kind, *fault):
+    if kind is not KeyboardInterrupt:  # Ctrl-C while a stage's packages are still imported
+        sys.__excepthook__(kind, *fault)
+
+
+sys.excepthook = _quietly
+
 if importlib.util.find_spec("openvino") is None:
     sys.exit(
         f"error: {sys.executable} lacks this project's packages; run `make setup` once and "

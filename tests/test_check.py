@@ -14,10 +14,13 @@ GIVEN = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with what params.yaml may name."""
-    for name in (cards.CARDS, sources.FOLDER):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).symlink_to(ROOT / name)
+    """A folder with what params.yaml may name, and a folder of images of one class."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / cards.CARDS).symlink_to(ROOT / cards.CARDS)
+    (tmp_path / sources.FOLDER / "mine/one").mkdir(parents=True)
+    (tmp_path / sources.FOLDER / "mine/one/a.png").write_bytes(b"")
+    for name in ("sample", "cifar10"):
+        (tmp_path / sources.FOLDER / name).symlink_to(ROOT / sources.FOLDER / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -25,8 +28,7 @@ def here(tmp_path, monkeypatch):
 def run(folder, **changes):
     given = {**GIVEN, **changes}
     (folder / "params.yaml").write_text(yaml.safe_dump(given))
-    card, dataset = cards.CARDS / f"{given['net']}.yaml", sources.FOLDER / given["dataset"]
-    check.main(source=dataset, card=card, checked=folder / "checked")
+    check.main(folder / "checked")
     return (folder / "checked").read_text()
 
 
@@ -40,7 +42,9 @@ def test_whatever_is_right_gives_one_constant_line(here):
     ("changes", "sentence"),
     [
         ({"net": "minni"}, "unknown net 'minni'; known: mini, "),
-        ({"dataset": "smaple"}, "unknown dataset 'smaple'; known: sample, "),
+        ({"dataset": "smaple"}, "unknown dataset 'smaple'; known: "),
+        ({"net": "x'; touch pwned; echo '"}, "net must be a card's name in models/cards"),
+        ({"dataset": "mine"}, "mine needs at least two class folders with images; received one"),
         ({"head": GIVEN["head"] | {"kind": "sofmax"}}, "unknown head 'sofmax'; known: softmax, "),
         (
             {"extract": GIVEN["extract"] | {"layers": ["blok2"]}},

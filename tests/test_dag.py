@@ -60,10 +60,9 @@ def test_paths_in_the_command_are_deps_or_outs(stage):
     assert words[:3] == ["python", "-m", f"stages.{stage}"]
     outs = [*STAGES[stage]["outs"], *(next(iter(m)) for m in STAGES[stage].get("metrics", []))]
     for path in words[4::2]:
-        # The card is a dep by its `weights` key for fetch_weights, and of check's constant line.
-        card = path.startswith("models/cards/") and stage in ("check", "fetch_weights")
-        source = path.startswith("data/datasets/") and stage == "check"
-        assert path in [*STAGES[stage]["deps"], *outs] or card or source
+        # The card is a dep by its `weights` key for fetch_weights.
+        card = path.startswith("models/cards/") and stage == "fetch_weights"
+        assert path in [*STAGES[stage]["deps"], *outs] or card
     assert set(outs) <= set(words)
 
 
@@ -83,6 +82,13 @@ def test_the_card_is_a_params_file_of_fetch_weights():
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_says_what_it_does(stage):
     assert STAGES[stage]["desc"]
+
+
+def test_check_always_runs_and_before_the_names_reach_a_shell():
+    assert STAGES["check"]["always_changed"]
+    assert "$" not in STAGES["check"]["cmd"]
+    firsts = [s for s in STAGES if s != "check" and "data/checked" in STAGES[s]["deps"]]
+    assert firsts == ["fetch_data", "fetch_weights"]
 
 
 def test_an_upgrade_reruns_what_computes():

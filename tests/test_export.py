@@ -160,6 +160,7 @@ def exported(nets):
     """{(net, format): path} of every export, each made once."""
     found = {}
     for net, (models, _) in nets.items():
+        (models / "out").mkdir()
         for to in FORMATS:
             out = models / "out" / f"exported{FORMATS[to]}"
             export(to, out, models / "head.npz", models)

@@ -18,7 +18,7 @@ from transfer.nets import cards
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # What the words of the results' table stand for, for one of its cells.
-CELL = {"NET": "resnet", "DATASET": "traffic", "BY": "group", "FRACTION": 0.2, "NAME": "sample"}
+CELL = {"NET": "resnet", "$1": "traffic", "$2": "group", "$3": 0.2, "$4": None, "NAME": "sample"}
 
 
 def commands(start):

@@ -141,7 +141,9 @@ def _parser():
     made.formatter_class = argparse.RawDescriptionHelpFormatter
     made.epilog = usage.EPILOG
     made.add_argument("--to", required=True, metavar="FORMAT", help="keras, onnx, openvino, tflite")
-    made.add_argument("--out", metavar="PATH", help="default: in models/exported")
+    made.add_argument(
+        "--out", metavar="PATH", help="default: in models/exported; replaced if there"
+    )
     made.add_argument("--head", metavar="PATH", help="default: models/head.npz")
     return parser
 

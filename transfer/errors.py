@@ -44,6 +44,10 @@ def sentences():
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except MemoryError as fault:
+        sys.stdout.flush()
+        print(f"error: there is not enough memory for this: {fault}", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

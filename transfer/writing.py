@@ -23,6 +23,10 @@ def replacing(path, mode="w"):
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as fault:
+        if fault.filename == str(part):  # a name that nobody has given
+            fault.filename = str(path)
+        raise
     finally:
         with contextlib.suppress(OSError):  # it is gone after success
             part.unlink()

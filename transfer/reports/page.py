@@ -24,6 +24,13 @@ FOLDER = Path(__file__).parent  # of page.html, page.css and page.js
 DIGITS = 4
 CONFUSIONS = 12  # rows of the table of the most frequent confusions
 SHEETS = ("mistakes", "samples")
+# metrics.json's `data` and `weights` in words
+ORIGINS = {
+    "published": "the published files",
+    "mirror": "files of a mirror, other than the published ones",
+    "own": "the user's own",
+    "rendered": "rendered",
+}
 # metrics.json's key: its heading on the page
 HEADINGS = {
     "accuracy": "accuracy",
@@ -74,6 +81,7 @@ def gathered(reports, head, root):
         "mistakes": exhibits.mistakes([tuple(row.values()) for row in rows]),
         "recipe": json.dumps(run.head.recipe, indent=2, sort_keys=True, ensure_ascii=False),
         "fewest": maps.FEWEST,
+        "origins": ORIGINS,
         "sheets": {name: data_uri(reports / f"{name}.png") for name in SHEETS},
         **compared(root),
     }
@@ -85,6 +93,8 @@ def compared(root):
         rows = experiments.show(root)
     except InputError as fault:
         return {"experiments": [], "varying": [], "no_experiments": str(fault)}
+    # Those of one dataset together, below the workspace and the commit; else in DVC's order.
+    rows[2:] = sorted(rows[2:], key=lambda row: str(row.params.get("dataset")))
     return {"experiments": rows, "varying": experiments.varying(rows), "no_experiments": ""}
 
 

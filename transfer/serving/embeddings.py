@@ -52,6 +52,8 @@ def write(path, parts):
     path = Path(path)
     if path.suffix != ".parquet" or path.is_dir():
         raise InputError(f"{path} must be the name of a file that ends in .parquet")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} can't be written: there is no folder {path.parent}; make it")
     read = [(split, packs.read(pack)) for split, pack in parts]
     _require_fit(parts, [pack for _, pack in read])
     first = read[0][1]

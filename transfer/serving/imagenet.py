@@ -13,7 +13,7 @@ from pathlib import Path
 from transfer import nets
 from transfer.downloads import fetching, manifests, mirrors
 from transfer.downloads.files import File
-from transfer.errors import InputError
+from transfer.errors import InputError, unknown
 from transfer.features.engine import Engine
 from transfer.features.resizing import Square
 from transfer.nets import cards, graphs
@@ -38,6 +38,8 @@ def load(net, mirror, batch):
     not kept yet, and says so on stderr.  Raises InputError where the net has no such classes, or a
     file can't be had.
     """
+    if net not in cards.known():
+        raise unknown("net", net, cards.known())
     card = cards.classifier(cards.load(cards.CARDS / f"{net}.yaml"))
     files = mirrors.find(mirror)
     folder = _kept(card, files)

@@ -95,4 +95,7 @@ def _faults(path):
         RuntimeError,  # an encrypted member
         ValueError,
     ) as fault:
-        raise InputError(f"{path} can't be read as a zip or tar archive: {fault}") from None
+        raise InputError(
+            f"{path} can't be read as a zip or tar archive: {fault}; `dvc repro -f -s fetch_data` "
+            "brings it anew, from another mirror if you name one"
+        ) from None

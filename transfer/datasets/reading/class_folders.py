@@ -24,13 +24,9 @@ _IGNORED = {"Thumbs.db", "desktop.ini", "__MACOSX", "source.yaml"}
 def read(source, folder, raw, members=None):
     """Yields an Image a file (see readers.read); an own image's member is its path in `folder`."""
     if source.kind == "own":
-        folder = Path(folder)
-        names, empty = folders.walk(folder, _is_ignored)
-        places = _places(names, folder, empty=empty)
-        _check_number(places, folder)
-        for name in names:
-            if name in places and (members is None or name in members):
-                yield _image(name, places[name], folders.load(folder / name))
+        for name, place in places(folder).items():
+            if members is None or name in members:
+                yield _image(name, place, folders.load(Path(folder) / name))
         return
     found = {}
     for archive in source.archives:
@@ -38,14 +34,26 @@ def read(source, folder, raw, members=None):
         names = [name for name in archives.names(path) if not _is_ignored(name)]
         found[path] = _places(names, path, _prefix(names))
     # Over all of them: an archive may well hold one class.
-    _check_number({k: v for places in found.values() for k, v in places.items()}, source.name)
-    for path, places in found.items():
+    _check_number({k: v for placed in found.values() for k, v in placed.items()}, source.name)
+    for path, placed in found.items():
 
-        def wanted(name, places=places):
-            return name in places and (members is None or name in members)
+        def wanted(name, placed=placed):
+            return name in placed and (members is None or name in members)
 
         for name, data in archives.stream(path, wanted):
-            yield _image(name, places[name], data)
+            yield _image(name, placed[name], data)
+
+
+def places(folder):
+    """{path: (id, part, label)} of the images in the user's own folder, in natural order.
+
+    Raises InputError for whatever is wrong with the folder by the names in it.
+    """
+    folder = Path(folder)
+    names, empty = folders.walk(folder, _is_ignored)
+    found = _places(names, folder, empty=empty)
+    _check_number(found, folder)
+    return found
 
 
 def _is_ignored(name):

@@ -32,12 +32,15 @@ def export(to, out=None, head=trained.HEAD, models=MODELS):
     takes the place of what was there it is read and compared with the kept backbone.
 
     Raises InputError for an unknown format; for a head, backbone or weights that are not here or
-    don't belong together; and where `out` is something else than an earlier export.
+    don't belong together; and where `out` lies in no folder, or is one that is no earlier export.
     """
     if to not in FORMATS:
         raise unknown("format", to, FORMATS)
     planned = plan(head, models)
-    out = Path(out) if out else Path(models, "exported", _name(planned, to))
+    place = Path(out) if out else Path(models, "exported", _name(planned, to))
+    if out and not place.parent.is_dir():
+        raise InputError(f"{place} can't be written: there is no folder {place.parent}; make it")
+    out = place
     _require_place(out, to)
     if to == "openvino":
         _save_folder(planned, out)
