@@ -149,7 +149,7 @@ def with_pixels(model, card):
     image = keras.Input(model.input.shape[1:], dtype="uint8", name="image")
     x = ops.cast(image, "float32")
     if card.pixels.order == "BGR":
-        x = ops.take(x, [2, 1, 0], axis=-1)
+        x = ops.flip(x, axis=-1)
     x = (x - np.array(card.pixels.mean, np.float32)) / np.float32(card.pixels.divisor)
     return keras.Model(image, keras.Model(model.input, outputs)(x), name=card.name)
 
