@@ -397,7 +397,10 @@ def test_the_command_ends_quietly_when_its_reader_does(here):
 
 
 def test_the_command_ends_quietly_when_it_is_interrupted(here):
-    process = command(here, *["pictures"] * 600, "--json")
+    def heard():  # else inherited: what a shell starts in the background ignores Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = command(here, *["pictures"] * 600, "--json", preexec_fn=heard)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
