@@ -65,8 +65,9 @@ def test_the_courses_exercises_give_every_param_that_they_depend_on():
     ]
     assert "-S net=vgg_relu6" in README[start:]
     assert [one["net"] for one in exercises[:3]] == ["vgg_relu6", "alexnet", "vgg"]
-    needed = "split.by split.per_class split.validation extract.layers extract.size extract.views"
-    needed += " head.kind head.epochs head.batch_size head.initializer"
+    needed = "net weights dataset split.by split.per_class split.validation split.test split.seed"
+    needed += " extract.layers extract.size extract.views"
+    needed += " head.kind head.epochs head.batch_size head.seed head.initializer"
     for one in exercises[:3]:
         assert set(needed.split()) <= set(one)
 
