@@ -45,7 +45,7 @@ def test_pin_of_what_is_pinned():
     assert "every file has a hash" in out
 
 
-COMMANDS = ("pin", "predict", "imagenet", "embeddings", "report", "export")
+COMMANDS = ("pin", "predict", "imagenet", "embeddings", "report", "store", "export")
 HEAVY = ("numpy", "openvino", "PIL", "pyarrow", "tensorflow", "yaml")
 
 

@@ -11,10 +11,10 @@ from PIL import Image as Pillow
 
 from tests.imports import ROOT
 from transfer.datasets.reading import decoder
-from transfer.datasets.reading.images import Image
+from transfer.datasets.reading.images import Image, digest
 from transfer.downloads import manifests
 from transfer.errors import InputError
-from transfer.features import choices, engine, extraction
+from transfer.features import announced, choices, engine, extraction
 from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe
 from transfer.features.resizing import Square
@@ -245,6 +245,43 @@ def test_an_image_that_changed_since_it_was_indexed_is_named(backbone):
     broken = Image("i0", "cats/a.jpg", "cats", "", "", b"no longer a JPEG")
     with pytest.raises(InputError, match=r"cats/a.jpg could be read when it was indexed and now"):
         extraction.extract(iter([broken]), ["cats/a.jpg"], compiled, Square(64, "bilinear"))
+
+
+def test_an_image_with_other_bytes_than_were_indexed_is_refused(backbone):
+    compiled = Engine(graphs.open_pooled(backbone[0], (("features", 1),), 64, BATCH), "f32")
+    digests = {f"m{n}": digest(photo) for n, photo in enumerate(images(PHOTOS))}
+    square = Square(64, "bilinear")
+    found = list(extraction.computed(images(PHOTOS), lambda: compiled, square, digests))
+    np.testing.assert_array_equal(
+        np.concatenate([block for _, block in found]), features_of(backbone[0])
+    )
+    swapped = digests | {"m3": digests["m4"]}
+    with pytest.raises(InputError, match="m3 is not the image that was indexed: the index has"):
+        list(extraction.computed(images(PHOTOS), lambda: compiled, square, swapped))
+
+
+def test_without_an_image_no_engine_is_opened():
+    assert list(extraction.computed(iter(()), None, Square(64, "bilinear"))) == []
+
+
+def test_an_engine_is_what_was_announced(backbone, mini):
+    folder, choice = backbone[0], choose(mini)
+    opened = []
+
+    def open_engine():
+        graph = graphs.open_pooled(folder, choice.layers, choice.size, BATCH)
+        opened.append(Engine(graph, choice.precision))
+        return opened[-1]
+
+    said, engine = announced.announce(choice, open_engine)
+    about = graphs.read_about(folder)
+    made = recipe(mini, about, said, choice)
+    assert opened == []
+    assert engine() is engine() is opened[0]
+    assert recipe(mini, about, engine(), choice) == made
+    opened[0].precision = "bf16"
+    with pytest.raises(InputError, match=r"choose extract.precision: bf16"):
+        engine()
 
 
 def test_the_recipe_says_what_decides_a_feature(backbone, mini):

@@ -106,6 +106,14 @@ def export(to, out, head):
     print(export.export(to, out, head or trained.HEAD))
 
 
+def store(action, keep):
+    """Look at the kept features (stat), cut them to a size (gc) or check each of them (verify)."""
+    from transfer.downloads import kept
+    from transfer.features.store import upkeep
+
+    print("\n".join(upkeep.answer(action, kept.store_folder(), keep)))
+
+
 def _count(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
@@ -145,6 +153,11 @@ def _parser():
         "--out", metavar="PATH", help="default: in models/exported; replaced if there"
     )
     made.add_argument("--head", metavar="PATH", help="default: models/head.npz")
+    made = command(store)
+    made.add_argument("action", help="stat, gc or verify; safe while features are extracted")
+    made.add_argument(
+        "--keep", metavar="SIZE", help="of gc: remove the longest unused beyond it, as 20GB"
+    )
     return parser
 
 

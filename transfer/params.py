@@ -68,7 +68,7 @@ KEYS = {
     ),
     "extract.cut": (lambda value: value is None or _is_name(value), "null or a layer's name"),
     "extract.precision": _one_of("bf16", "f32"),
-    "extract.engine": _one_of("auto", "openvino"),
+    "extract.engine": _one_of("auto", "openvino", "keras"),
     "head.kind": (_is_name, "a head's name"),
     "head.epochs": _COUNT,
     "head.batch_size": _COUNT,

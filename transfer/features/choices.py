@@ -1,24 +1,29 @@
-"""What `extract.layers`, `size`, `views` and `cut` come to for one net and one dataset."""
+"""What `extract.layers`, `size`, `views`, `cut` and `engine` come to for one net, one dataset and
+this machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transfer.errors import InputError, unknown
+from transfer.features import gpus
 from transfer.features.resizing import KERNELS
 from transfer.nets.layers import chosen_layers
 
 VIEWS = ("plain",)
+ENGINES = ("openvino", "keras")
 
 
 @dataclass(frozen=True)
 class Choice:
     """layers: tuple of (name, cells), joined in this order; size: pixels; views: names; precision:
-    what is asked of the device; engine: its name."""
+    what is asked of the device; engine: its name, never auto; picked: the same for people, with
+    why `auto` came to it."""
 
     layers: tuple
     size: int
     views: tuple
     precision: str
     engine: str
+    picked: str = field(default="", compare=False)
 
 
 def choose(card, recommend, given):
@@ -26,7 +31,7 @@ def choose(card, recommend, given):
     dataset's source file says.
 
     auto: what it recommends for this net, else for `any`, else the card's own and the plain view.
-    Raises InputError for a layer, view, kernel or cut that is not there.
+    Raises InputError for a layer, view, kernel, cut or engine that is not there.
     """
     layers, size, views, cut = (given[f"extract.{k}"] for k in ("layers", "size", "views", "cut"))
     if cut is not None:
@@ -44,10 +49,23 @@ def choose(card, recommend, given):
     for view in views:
         if view not in VIEWS:
             raise unknown("view", view, VIEWS)
+    engine, picked = _engine(given["extract.engine"])
     return Choice(
         layers=chosen_layers(card, layers),
         size=card.size if size == "card" else size,
         views=tuple(views),
         precision=given["extract.precision"],
-        engine="openvino",  # `auto` too: so far there is no other
+        engine=engine,
+        picked=picked,
     )
+
+
+def _engine(asked):
+    """(name, sentence) of the engine that `asked`, a name or auto, means on this machine."""
+    if asked != "auto":
+        if asked not in ENGINES:
+            raise unknown("engine", asked, (*ENGINES, "auto"))
+        return asked, asked
+    lacks = gpus.lacking()
+    name = "openvino" if lacks else "keras"
+    return name, f"{name} (auto: {lacks or 'TensorFlow can use the GPU here'})"

@@ -1,10 +1,13 @@
-"""The compiled network: uint8 images in, pooled features out, a fixed batch at a time."""
+"""The compiled network: uint8 images in, pooled features out, a fixed batch at a time.
+
+Two engines do this: OpenVINO, here, and Keras in `keras_engine`, for a GPU.
+"""
 
 from collections import deque
 
 import numpy as np
 
-from transfer.nets.graphs import ov
+from transfer.nets.graphs import VERSION, ov
 
 # Features depend on neither batch nor neighbours (a test says so), but a device may pick other
 # kernels for another shape; so the shape is fixed and part of the recipe.
@@ -20,23 +23,19 @@ def runs_in(core, precision):
     return precision if has_bf16 else "f32"
 
 
-class Engine:
-    """OpenVINO on the CPU, for a graph from uint8 [B, S, S, 3] to outputs [B, D_i].
+class BaseEngine:
+    """What each engine offers, beside `stream(batches)`.
 
-    `precision` is what the device really runs: f32 where it has no bfloat16.
+    versions: {package: version} of what computes, with the device where there are several; device:
+    `cpu`, or the GPU's name; precision: what the device really runs, bf16 or f32; batch: B, the
+    images it takes at a time; length: D.
     """
 
-    version = ov.get_version()
-
-    def __init__(self, graph, precision):
-        core = ov.Core()
-        asked = _HINTS[runs_in(core, precision)]
-        # One stream of all cores: the same kernels whatever the number of requests under way.
-        settings = {"INFERENCE_PRECISION_HINT": asked, "NUM_STREAMS": 1}
-        self._compiled = core.compile_model(graph, "CPU", settings)
-        runs = self._compiled.get_property("INFERENCE_PRECISION_HINT")
-        self.precision = next(name for name, hint in _HINTS.items() if hint == runs)
-        self.length = sum(output.get_partial_shape()[1].get_length() for output in graph.outputs)
+    versions: dict
+    device: str
+    precision: str
+    batch: int
+    length: int
 
     def run(self, batches, features):
         """Fills `features` float32 [N, D] from `batches` of (rows, images), rows a list of row
@@ -44,6 +43,27 @@ class Engine:
         for rows, found in self.stream(batches):
             features[rows] = found
             yield len(rows)
+
+
+class Engine(BaseEngine):
+    """OpenVINO on the CPU, for a graph from uint8 [B, S, S, 3] to outputs [B, D_i].
+
+    `precision` is f32 where the device has no bfloat16.
+    """
+
+    device = "cpu"
+
+    def __init__(self, graph, precision):
+        self.versions = {"openvino": VERSION}
+        core = ov.Core()
+        asked = _HINTS[runs_in(core, precision)]
+        # One stream of all cores: the same kernels whatever the number of requests under way.
+        settings = {"INFERENCE_PRECISION_HINT": asked, "NUM_STREAMS": 1}
+        self._compiled = core.compile_model(graph, "CPU", settings)
+        runs = self._compiled.get_property("INFERENCE_PRECISION_HINT")
+        self.precision = next(name for name, hint in _HINTS.items() if hint == runs)
+        self.batch = graph.input(0).get_partial_shape()[0].get_length()
+        self.length = sum(output.get_partial_shape()[1].get_length() for output in graph.outputs)
 
     def stream(self, batches):
         """Yields (rows, features float32 [n, D]) of each of `batches`, in their order.

@@ -14,33 +14,58 @@ from transfer.features.engine import BATCH
 
 
 def extract(images, members, engine, square):
-    """Features float32 [N, D], one row for each of the N `members`, in their order.
+    """Features float32 [N, D], one row for each of the N `members`, in their order; for as many
+    images as memory holds features of.
 
     square: resizing.Square, of the engine's input size.
 
     `images` is an iterator of datasets' Image; those whose member is not wanted are passed over.
-    Memory beyond the result stays flat: a few batches are under way at a time.
     """
     row_of = {member: row for row, member in enumerate(members)}
     features = np.empty((len(members), engine.length), np.float32)
     seen = np.zeros(len(members), bool)
-
-    def ready():
-        for member, pixels in _squares(images, row_of, square):
-            seen[row_of[member]] = True
-            yield row_of[member], pixels
-
-    with tqdm(desc="extract", total=len(members), unit="img", disable=None) as bar:
-        for count in engine.run(batches(ready(), square.size, BATCH), features):
-            bar.update(count)
+    wanted = (image for image in images if image.member in row_of)
+    for found, block in computed(wanted, lambda: engine, square):
+        rows = [row_of[member] for member in found]
+        features[rows] = block
+        seen[rows] = True
     assert seen.all(), "the reader did not give every member that it was asked for"
     return features
 
 
-def _squares(images, wanted, square):
-    """(member, uint8 [size, size, 3]) of each wanted image."""
+def computed(images, engine, square, digests=None, total=None):
+    """Yields ([member], float32 [n, D]) of the `images`, in their order, a batch at a time; a few
+    batches are under way, whatever their number.
+
+    engine: a function that gives the Engine, called when the first image is decoded; square:
+    resizing.Square; digests: {member: hex sha256} as it was indexed, None to take images as they
+    are; total: how many are expected, for the display.
+    Raises InputError for an image that can't be decoded or isn't the one that was indexed.
+    """
+    filled = batches(_squares(images, square, digests), square.size, BATCH)
+    first = next(filled, None)
+    if first is None:
+        return
+    with tqdm(desc="extract", total=total, unit="img", disable=None) as bar:
+        for members, features in engine().stream(_joined(first, filled)):
+            yield members, features
+            bar.update(len(members))
+
+
+def _joined(first, rest):
+    yield first
+    yield from rest
+
+
+def _squares(images, square, digests):
+    """(member, uint8 [size, size, 3]) of each image."""
 
     def look(image):
+        if digests and images_.digest(image) != digests[image.member]:
+            raise InputError(
+                f"{image.member} is not the image that was indexed: the index has the sha256 "
+                f"{digests[image.member][:12]}... and its bytes have another; run `dvc repro` again"
+            )
         try:
             return image.member, square(images_.pixels(image))
         except Unreadable as fault:
@@ -49,7 +74,7 @@ def _squares(images, wanted, square):
                 f"run `dvc repro` again"
             ) from None
 
-    return ahead(look, (image for image in images if image.member in wanted))
+    return ahead(look, images)
 
 
 def ahead(look, items):

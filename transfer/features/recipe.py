@@ -1,12 +1,14 @@
 """The recipe: everything that decides a feature besides the image, as a plain dict."""
 
 from transfer.datasets.reading import decoder
-from transfer.features.engine import BATCH
 
 
 def recipe(card, about, engine, choice):
-    """The recipe of features by `engine` (its version, and the precision that it really runs) over
-    the backbone that `about` describes, with the layers, size and views of `choice`.
+    """The recipe of features by `engine`, a BaseEngine (its versions, and the batch and precision
+    that it really runs), over the backbone that `about` describes, with the layers, size
+    and views of `choice`.
+
+    `graph` names the network on every engine: Keras fills it from the weights it was converted of.
 
     Names (of net, dataset, file) and where weights came from decide nothing and are not in it.
     """
@@ -25,7 +27,7 @@ def recipe(card, about, engine, choice):
         },
         "views": list(choice.views),
         "engine": choice.engine,
-        "batch": BATCH,
+        "batch": engine.batch,
         "precision": engine.precision,
-        "versions": {choice.engine: engine.version, "decoder": decoder.VERSION},
+        "versions": engine.versions | {"decoder": decoder.VERSION},
     }

@@ -89,10 +89,12 @@ def require_backbone(head, path, folder):
 def differences(recipe, engine):
     """What differs between a recipe and `engine` without being another feature: a list of words
     such as `precision f32 instead of bf16`."""
-    said, here = recipe["versions"], {ENGINE: engine.version, "decoder": decoder.VERSION}
+    said, here = recipe["versions"], engine.versions | {"decoder": decoder.VERSION}
+    # Of a head by another engine, whose packages are not used here, the engine's name says it all.
+    compared = [name for name in here if name in said or recipe["engine"] == ENGINE]
     pairs = [
         ("engine", ENGINE, recipe["engine"]),
-        *((name, version, said.get(name)) for name, version in here.items()),
+        *((name, here[name], said.get(name)) for name in compared),
         ("batch", BATCH, recipe["batch"]),
         ("precision", engine.precision, recipe["precision"]),
     ]

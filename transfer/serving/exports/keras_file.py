@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from transfer.nets import conversion
+from transfer.nets import conversion, pooling
 from transfer.nets.local_response import ALPHA, BETA, RADIUS, LocalResponse
 from transfer.nets.networks import keras, ops
 from transfer.serving.exports import metadata
@@ -55,8 +55,7 @@ def network(plan):
     image = keras.Input((plan.size, plan.size, 3), dtype="uint8", name="image")
     found = _backbone(plan, names)(_pixels(image, plan.card.pixels))
     maps = dict(zip(names, found, strict=True))
-    pooled = [_pool(maps[name], cells) for name, cells in plan.layers]
-    x = layers.Concatenate(name="features")(pooled) if len(pooled) > 1 else pooled[0]
+    x = pooling.joined(maps, plan.layers)
     last = len(plan.operations) - 1
     for i, (kind, *arrays) in enumerate(plan.operations):
         name = "probabilities" if i == last else f"head_{i}_{kind}"
@@ -98,22 +97,6 @@ def _local_response(layer):
     for window in windows[1:]:
         total = total + window
     return keras.Model(x, x / (1 + ALPHA * total) ** BETA, name=layer.name)
-
-
-def _pool(x, cells):
-    """[N, h, w, c] -> [N, cells * cells * c] as graphs.open_pooled pools: cell i of h rows is the
-    rows floor(i h / cells) to ceil((i + 1) h / cells).  What is [N, c] stays so."""
-    if len(x.shape) == 2:
-        return x
-    for axis in (1, 2):
-        length = x.shape[axis]
-        parts = []
-        for i in range(cells):
-            part = slice(i * length // cells, -(-(i + 1) * length // cells))
-            rows = x[:, part] if axis == 1 else x[:, :, part]
-            parts.append(ops.mean(rows, axis=axis, keepdims=True))
-        x = ops.concatenate(parts, axis=axis) if cells > 1 else parts[0]
-    return layers.Flatten()(x)
 
 
 def _affine(x, name, kernel, bias):

@@ -1,0 +1,37 @@
+"""What a feature is filed under: the image's content and the recipe of one view."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+from transfer.errors import InputError
+
+
+@dataclass(frozen=True)
+class RecipeKey:
+    """sha256: hex, of `text`; text: the recipe of one view as canonical JSON."""
+
+    sha256: str
+    text: str
+
+
+def of_recipe(recipe, view):
+    """The RecipeKey of features of `view` by `recipe`, a dict as features.recipe makes it.
+
+    `source` holds names, which decide nothing, and other views leave this one as it is; all else
+    decides, the set and order of the layers computed together included.
+    """
+    decides = {k: v for k, v in recipe.items() if k not in ("source", "views")} | {"view": view}
+    text = json.dumps(decides, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return RecipeKey(hashlib.sha256(text.encode()).hexdigest(), text)
+
+
+def of_image(sha256):
+    """The 32 bytes of an image's hex digest as the index has it; raises InputError for others."""
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise InputError(
+            f"the index holds {sha256!r} where the sha256 of an image, 64 hexadecimal digits, is "
+            "expected; run `dvc repro -f -s index`"
+        )
+    return bytes.fromhex(sha256)
