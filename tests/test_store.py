@@ -534,7 +534,9 @@ def test_stat_tells_recipes_apart(full, names):
     assert lines[0] == str(full / NAME)
     assert lines[1].startswith("42 features of 2 recipes, ")
     assert any(
-        line.startswith("96 px, block2:4, plain, bf16, weights cd34: 40 images, D = 24, 3.8 kB, l")
+        line.startswith(
+            "96 px, block2:4, plain, bf16 by openvino, weights cd34: 40 images, D = 24, 3.8 kB, l"
+        )
         for line in lines
     )
     assert any(line.startswith("64 px, block2 + block4, plain, ") for line in lines)

@@ -181,7 +181,7 @@ def _named(text):
         recipe = json.loads(text)
         return (
             f"{recipe['size']} px, {' + '.join(recipe['layers'])}, {recipe['view']}, "
-            f"{recipe['precision']}, weights {recipe['weights'][:12]}"
+            f"{recipe['precision']} by {recipe['engine']}, weights {recipe['weights'][:12]}"
         )
     except (ValueError, KeyError, TypeError):
         return "a recipe of another version"
