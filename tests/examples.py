@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from transfer.features import extraction
 from transfer.heads import kinds, trained
 from transfer.packs import writer as packs
 
@@ -26,6 +27,21 @@ def fitted(kind="softmax", **more):
     options = OPTIONS[kind] | more
     arrays, curves = kinds.fit(kind, x, y, 4, options, validation=blobs(30, seed=1))
     return trained.Head(kind, arrays, list("abcd"), "mini", "sample", RECIPE, curves, options)
+
+
+def extracted(images, members, engine, square):
+    """Features float32 [N, D], one row for each of the N `members`, in their order; images whose
+    member is not wanted are passed over."""
+    row_of = {member: row for row, member in enumerate(members)}
+    features = np.empty((len(members), engine.length), np.float32)
+    seen = np.zeros(len(members), bool)
+    wanted = (image for image in images if image.member in row_of)
+    for found, block in extraction.computed(wanted, lambda: engine, square):
+        rows = [row_of[member] for member in found]
+        features[rows] = block
+        seen[rows] = True
+    assert seen.all(), "the reader did not give every member that it was asked for"
+    return features
 
 
 def write_pack(path, x, y, classes="abcd", **recipe):

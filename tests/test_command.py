@@ -7,21 +7,10 @@ import sys
 
 import pytest
 
+from tests.command_line import command
 from tests.imports import ROOT
 from transfer import errors
 from transfer.writing import replacing
-
-
-def command(*words, cwd=ROOT):
-    run = subprocess.run(
-        [sys.executable, "-m", "transfer", *words],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return run.returncode, run.stdout, run.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ import json
 import os
 import pickle
 import re
-import subprocess
-import sys
 from hashlib import sha256
 
 import numpy as np
@@ -14,6 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from tests import examples
+from tests.command_line import command
 from tests.imports import ROOT
 from transfer.datasets.index import PARTS
 from transfer.errors import InputError
@@ -147,31 +146,19 @@ def test_what_is_no_parquet_file_by_name_is_not_written_over(run):
     assert parquet.read_metadata("old.parquet").num_rows == 100
 
 
-def command(folder, *words):
-    ran = subprocess.run(
-        [sys.executable, "-m", "transfer", "embeddings", *words],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return ran.returncode, ran.stdout, ran.stderr
-
-
 def test_command(run):
-    assert command(run, "out.parquet") == (
+    assert command("embeddings", "out.parquet", cwd=run) == (
         0,
         "embeddings: 100 images, D = 10, in out.parquet\n",
         "",
     )
     pack = str(parts()[1][1])
-    code, out, _ = command(run, "one.parquet", "--pack", pack)
+    code, out, _ = command("embeddings", "one.parquet", "--pack", pack, cwd=run)
     assert (code, out) == (0, "embeddings: 30 images, D = 10, in one.parquet\n")
     assert parquet.read_table("one.parquet")["split"][0].as_py() == "validation"
     os.unlink(pack)
     for words in ([], ["--pack", pack]):
-        code, out, err = command(run, "out.parquet", *words)
+        code, out, err = command("embeddings", "out.parquet", *words, cwd=run)
         assert (code, out) == (1, "")
         assert err.startswith(f"error: {pack} ")
         assert err.count("\n") == 1

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from stages import backbone as stage
+from tests.examples import extracted
 from tests.imports import ROOT
 from transfer.datasets import sources
 from transfer.datasets.reading import readers
 from transfer.datasets.reading.images import pixels
 from transfer.datasets.rendering import sample
 from transfer.downloads import manifests
-from transfer.features import choices, extraction
+from transfer.features import choices
 from transfer.features.engine import BATCH, Engine
 from transfer.features.resizing import Square
 from transfer.nets import cards, conversion, graphs, networks
@@ -134,7 +135,7 @@ def test_another_network_of_keras_works_by_writing_a_card(tmp_path, folder, imag
     choice = choices.choose(card, {}, given)
     graph = graphs.open_pooled(folder, choice.layers, choice.size, BATCH)
     members, square = [image.member for image in images], Square(choice.size, card.resize)
-    features = extraction.extract(iter(images), members, Engine(graph, "bf16"), square)
+    features = extracted(iter(images), members, Engine(graph, "bf16"), square)
     assert features.shape == (12, 192 + 9 * 576)
     assert np.isfinite(features).all()
     assert (features.std(axis=0) > 0).mean() > 0.9

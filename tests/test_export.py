@@ -66,7 +66,7 @@ def write_head(models, card, parts, kind="softmax", classes=5, **changes):
     about = graphs.read_about(models / "backbones" / card.name)
     size = changes.get("size", card.size)
     recipe = {
-        "weights": about["weights"].get("sha256") or f"seed {about['weights']['seed']}",
+        "weights": graphs.weights_of(about),
         "graph": about["graph"],
         "layers": parts,
         "size": size,

@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 from PIL import Image as Pillow
 
+from tests.examples import extracted
 from tests.imports import ROOT
 from transfer.datasets.reading import decoder
 from transfer.datasets.reading.images import Image, digest
@@ -51,7 +52,7 @@ def images(photos):
 def features_of(folder, layers=(("features", 1),), photos=PHOTOS, size=64, precision="f32"):
     compiled = Engine(graphs.open_pooled(folder, layers, size, BATCH), precision)
     members = [f"m{n}" for n in range(len(photos))]
-    return extraction.extract(images(photos), members, compiled, Square(size, "bilinear"))
+    return extracted(images(photos), members, compiled, Square(size, "bilinear"))
 
 
 def test_features_are_kerass(backbone, mini):
@@ -111,9 +112,9 @@ def test_whatever_the_number_of_workers(backbone, monkeypatch):
 def test_an_unwanted_image_is_passed_over_and_order_is_that_of_members(backbone):
     folder, _ = backbone
     compiled = Engine(graphs.open_pooled(folder, (("features", 1),), 64, BATCH), "f32")
-    got = extraction.extract(images(PHOTOS), ["m5", "m2"], compiled, Square(64, "bilinear"))
+    got = extracted(images(PHOTOS), ["m5", "m2"], compiled, Square(64, "bilinear"))
     np.testing.assert_array_equal(got, features_of(folder)[[5, 2]])
-    assert extraction.extract(images(PHOTOS), [], compiled, Square(64, "bilinear")).shape == (
+    assert extracted(images(PHOTOS), [], compiled, Square(64, "bilinear")).shape == (
         0,
         512,
     )
@@ -244,7 +245,7 @@ def test_an_image_that_changed_since_it_was_indexed_is_named(backbone):
     compiled = Engine(graphs.open_pooled(backbone[0], (("features", 1),), 64, BATCH), "f32")
     broken = Image("i0", "cats/a.jpg", "cats", "", "", b"no longer a JPEG")
     with pytest.raises(InputError, match=r"cats/a.jpg could be read when it was indexed and now"):
-        extraction.extract(iter([broken]), ["cats/a.jpg"], compiled, Square(64, "bilinear"))
+        extracted(iter([broken]), ["cats/a.jpg"], compiled, Square(64, "bilinear"))
 
 
 def test_an_image_with_other_bytes_than_were_indexed_is_refused(backbone):

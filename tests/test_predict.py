@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from tests.examples import extracted
 from tests.imports import ROOT
 from transfer.datasets.reading.images import Image
 from transfer.errors import InputError
-from transfer.features import extraction
 from transfer.features.choices import Choice
 from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe
@@ -52,7 +52,7 @@ def workspace(tmp_path_factory):
     made["source"] = {"net": "mini", "dataset": "colours", "weights": "untrained"}
     images = (Image(f"i{n}", f"m{n}", "a", "", "", pixels) for n, pixels in enumerate(PICTURES))
     members = [f"m{n}" for n in range(N)]
-    features = extraction.extract(images, members, engine, Square(SIZE, "bilinear"))
+    features = extracted(images, members, engine, Square(SIZE, "bilinear"))
     options = {"epochs": 20, "batch_size": 8, "seed": 0}
     arrays, _ = kinds.fit("softmax", features, np.arange(N) % 3, 3, options)
     head = trained.Head("softmax", arrays, CLASSES, "mini", "colours", made, {}, options)

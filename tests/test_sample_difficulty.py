@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from tests.examples import extracted
 from tests.imports import ROOT
 from transfer.datasets import sources
 from transfer.datasets.reading import readers
 from transfer.datasets.reading.images import pixels
 from transfer.datasets.rendering import sample
-from transfer.features import extraction
 from transfer.features.engine import BATCH, Engine
 from transfer.features.resizing import Square
 from transfer.heads import kinds
@@ -45,7 +45,7 @@ def test_a_head_on_pixels_stays_clearly_below_one_on_features(mirror, tmp_path):
     layers = chosen_layers(card, "card")
     engine = Engine(graphs.open_pooled(tmp_path, layers, card.size, BATCH), "bf16")
     members = [image.member for image in images]
-    features = extraction.extract(iter(images), members, engine, Square(card.size, card.resize))
+    features = extracted(iter(images), members, engine, Square(card.size, card.resize))
     on_features = accuracy(features, labels)
 
     # Measured: .36 and .83, with 30 training images a class.

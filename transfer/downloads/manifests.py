@@ -26,6 +26,22 @@ def read(folder):
         raise InputError(f"{path} does not say an origin; remove it and run `dvc repro`") from None
 
 
+def weights_of(folder):
+    """What a net's filters in `folder` are: the sha256 of their file, or `seed N`.
+
+    Raises InputError where the manifest does not tell.
+    """
+    manifest = read(folder)
+    try:
+        if manifest["origin"] == "untrained":
+            return f"seed {manifest['seed']}"
+        return manifest["files"][0]["sha256"]
+    except (KeyError, IndexError, TypeError):
+        raise InputError(
+            f"{folder / 'manifest.json'} names no weights; remove it and run `dvc repro`"
+        ) from None
+
+
 def origin_of(files):
     """`published` if every file is the published one, else `mirror`."""
     return "published" if all(file["origin"] == "published" for file in files) else "mirror"

@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 from tqdm import tqdm
@@ -11,26 +12,6 @@ from transfer.datasets.reading import images as images_
 from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
 from transfer.features.engine import BATCH
-
-
-def extract(images, members, engine, square):
-    """Features float32 [N, D], one row for each of the N `members`, in their order; for as many
-    images as memory holds features of.
-
-    square: resizing.Square, of the engine's input size.
-
-    `images` is an iterator of datasets' Image; those whose member is not wanted are passed over.
-    """
-    row_of = {member: row for row, member in enumerate(members)}
-    features = np.empty((len(members), engine.length), np.float32)
-    seen = np.zeros(len(members), bool)
-    wanted = (image for image in images if image.member in row_of)
-    for found, block in computed(wanted, lambda: engine, square):
-        rows = [row_of[member] for member in found]
-        features[rows] = block
-        seen[rows] = True
-    assert seen.all(), "the reader did not give every member that it was asked for"
-    return features
 
 
 def computed(images, engine, square, digests=None, total=None):
@@ -47,14 +28,9 @@ def computed(images, engine, square, digests=None, total=None):
     if first is None:
         return
     with tqdm(desc="extract", total=total, unit="img", disable=None) as bar:
-        for members, features in engine().stream(_joined(first, filled)):
+        for members, features in engine().stream(chain([first], filled)):
             yield members, features
             bar.update(len(members))
-
-
-def _joined(first, rest):
-    yield first
-    yield from rest
 
 
 def _squares(images, square, digests):

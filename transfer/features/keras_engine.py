@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from transfer.downloads import manifests
 from transfer.errors import InputError
 from transfer.features.engine import UNDER_WAY, BaseEngine
-from transfer.nets import conversion, networks, pooling
+from transfer.nets import conversion, graphs, networks, pooling
 from transfer.nets.local_response import LocalResponse
 from transfer.nets.networks import keras, ops
 from transfer.nets.networks import tensorflow as tf
@@ -88,15 +88,7 @@ class KerasEngine(BaseEngine):
 def require_weights(folder, about):
     """Raises InputError unless the weights in `folder` are those of the backbone that `about`
     describes, a dict of graphs.read_about."""
-    made_of, manifest = about["weights"], manifests.read(folder)
-    try:
-        drawn = manifest["origin"] == "untrained"
-        here = manifest["seed"] if drawn else manifest["files"][0]["sha256"]
-    except (KeyError, IndexError, TypeError):
-        raise InputError(
-            f"{folder / 'manifest.json'} names no weights; remove it and run `dvc repro`"
-        ) from None
-    expected = made_of.get("sha256", made_of.get("seed"))
+    here, expected = manifests.weights_of(folder), graphs.weights_of(about)
     if here != expected:
         raise InputError(
             f"the weights in {folder} ({_words(here)}) are not those that the backbone was "
@@ -105,7 +97,7 @@ def require_weights(folder, about):
 
 
 def _words(weights):
-    return f"seed {weights}" if isinstance(weights, int) else str(weights)[:12]
+    return weights if weights.startswith("seed ") else weights[:12]
 
 
 def _device():

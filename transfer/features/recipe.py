@@ -1,6 +1,7 @@
 """The recipe: everything that decides a feature besides the image, as a plain dict."""
 
 from transfer.datasets.reading import decoder
+from transfer.nets import graphs
 
 
 def recipe(card, about, engine, choice):
@@ -12,9 +13,8 @@ def recipe(card, about, engine, choice):
 
     Names (of net, dataset, file) and where weights came from decide nothing and are not in it.
     """
-    weights = about["weights"]
     return {
-        "weights": weights.get("sha256") or f"seed {weights['seed']}",
+        "weights": graphs.weights_of(about),
         "graph": about["graph"],
         "layers": [name if cells == 1 else f"{name}:{cells}" for name, cells in choice.layers],
         "size": choice.size,

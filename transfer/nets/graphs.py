@@ -85,6 +85,12 @@ def read_about(folder):
         raise InputError(f"{path} is not here or damaged; run `dvc repro backbone`") from None
 
 
+def weights_of(about):
+    """What the filters of the backbone that `about` describes are, as manifests.weights_of."""
+    weights = about["weights"]
+    return weights.get("sha256") or f"seed {weights['seed']}"
+
+
 def open_pooled(folder, layers, size, batch):
     """The sub-graph from uint8 [batch, size, size, 3] to pooled features, an ov.Model with one
     output [batch, D_i] for each of `layers`, a list of (name, cells).

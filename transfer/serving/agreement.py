@@ -68,11 +68,10 @@ def require_backbone(head, path, folder):
     if not all((folder / name).is_file() for name in (graphs.ABOUT, *graphs.FILES)):
         raise InputError(f"the backbone of {head.net} is not here ({folder}); {_bringing(head)}")
     about = graphs.read_about(folder)
-    weights = about["weights"].get("sha256") or f"seed {about['weights']['seed']}"
     differ = [
         f"{what} {here[:12]} instead of {there[:12]}"
         for what, here, there in (
-            ("weights", weights, recipe["weights"]),
+            ("weights", graphs.weights_of(about), recipe["weights"]),
             ("graph", about["graph"], recipe["graph"]),
         )
         if here != there

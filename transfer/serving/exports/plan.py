@@ -55,14 +55,7 @@ def plan(head=trained.HEAD, models=MODELS):
 
 def require_weights(planned):
     """Raises InputError unless the folder `planned.weights` holds what the head was trained on."""
-    try:
-        manifest = manifests.read(planned.weights)
-        drawn = manifest["origin"] == "untrained"
-        here = f"seed {manifest['seed']}" if drawn else manifest["files"][0]["sha256"]
-    except (KeyError, IndexError, TypeError):
-        raise InputError(
-            f"{planned.weights / 'manifest.json'} names no weights; remove it and run `dvc repro`"
-        ) from None
+    here = manifests.weights_of(planned.weights)
     if here != planned.head.recipe["weights"]:
         raise InputError(
             f"the weights in {planned.weights} ({here[:20]}) are not those the head was trained on "
