@@ -42,6 +42,30 @@ def test_jpeg_is_near():
     assert abs(found - smooth).max() <= 6
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(("least", "shape"), [(241, (480, 640)), (240, (240, 320)), (9, (60, 80))])
+def test_a_jpeg_is_decoded_no_larger_than_asked_for(least, shape, progressive):
+    rows, columns = np.mgrid[:480, :640]
+    scene = np.stack([rows // 2, columns // 3, (rows + columns) // 5], axis=2).astype(np.uint8)
+    data = encoded(scene, "JPEG", quality=95, progressive=progressive)
+    found = decode(data, least)
+    assert found.shape == (*shape, 3)
+    step = 480 // shape[0]
+    means = scene.reshape(shape[0], step, shape[1], step, 3).mean(axis=(1, 3))
+    assert abs(found - means).mean() < 1.5
+    with pytest.raises(Unreadable, match="can't be decoded"):
+        decode(data[: len(data) // 2], least)
+
+
+def test_other_formats_come_whole_and_turned_jpegs_reduced():
+    np.testing.assert_array_equal(decode(encoded(RAMP, "PNG"), 6), RAMP)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    found = decode(encoded(ABOVE, "JPEG", exif=exif), 12)
+    assert found.shape == (16, 12, 3)
+    assert (found[:, 8:] > 150).all()
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_turn_is_applied_once(kind):
     exif = Image.Exif()

@@ -16,7 +16,7 @@ HEAD = ";".join(COLUMNS)
 
 def index_of(source, raw, validation):
     draw = {"by": "group", "per_class": 1, "validation": validation, "test": 0, "seed": 0}
-    return survey.build(readers.read(source, None, raw), source, strict=False, **draw)[0]
+    return list(survey.build(readers.read(source, None, raw), source, strict=False, **draw)[0])
 
 
 def ppm(value, side=4):
@@ -90,8 +90,8 @@ def test_only_wanted_members_are_read(tmp_path, monkeypatch):
     found = list(readers.read(source, None, tmp_path, wanted))
     assert {image.member for image in found} == wanted
     assert {name for name in opened if name.endswith(".ppm")} == wanted
-    with pytest.raises(InputError, match=r"lacks 1 members .* such as gone.ppm; run `dvc repro"):
-        list(readers.read(source, None, tmp_path, {"gone.ppm"}))
+    with pytest.raises(InputError, match="lacks 2 members that its index lists; run `dvc repro"):
+        list(readers.read(source, None, tmp_path, {*wanted, "gone.ppm", GT0}))
 
 
 def test_all_in_one_archive_and_unix_line_ends(tmp_path):
@@ -202,6 +202,8 @@ FINAL = "GT-final_test.csv"
             "holds the training tables, such as Final_Training/Images/00042/GT-00042.csv",
         ),
         (lambda m: m.update({"d.zip": m["a.zip"]}), r"d.zip: GT-final_test.csv stands in another"),
+        (lambda m: m.update({"d.zip": m["c.zip"]}), r"d.zip: .*/00000.ppm stands in another"),
+        (add("b.zip", f"x/{TRAIN}/00000/00000_00000.ppm"), "00000_00000.ppm stands in another arc"),
         (add("b.zip", f"{TRAIN}/00000/extra.png"), "extra.png has no place in the benchmark's"),
         (add("b.zip", f"{TRAIN}/00000/GT-00001.csv"), "GT-00001.csv has no place"),
         (add("c.zip", "GTSRB/Online-Test/Images/00000.ppm"), "has no place"),
@@ -213,6 +215,15 @@ def test_faults_of_the_archives(tmp_path, change, words):
     with pytest.raises(InputError, match=words) as fault:
         list(readers.read(source, None, tmp_path))
     assert "\n" not in str(fault.value)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_stands_twice_in_its_archive(tmp_path):
+    source = benchmark(tmp_path)
+    with zipfile.ZipFile(tmp_path / "c.zip", "a") as packed:
+        packed.writestr(f"{TEST}/00001.ppm", ppm(1))
+    with pytest.raises(InputError, match=r"c.zip: the member .*/00001.ppm stands twice; pack the"):
+        list(readers.read(source, None, tmp_path))
 
 
 def test_a_cut_archive(tmp_path):

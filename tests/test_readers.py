@@ -1,6 +1,8 @@
 import io
 import os
 import pickle
+import random
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import tracing
 from tests.imports import ROOT
 from transfer.datasets import sources
-from transfer.datasets.reading import folders, images, readers
+from transfer.datasets.reading import archives, folders, images, readers
 from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
 
@@ -58,6 +61,42 @@ def test_natural_order():
     names = ["b/1", "a/10", "a/9", "a/2x", "a/2", "A/3", "a/2/1"]
     ordered = sorted(names, key=folders.natural)
     assert ordered == ["A/3", "a/2", "a/2/1", "a/2x", "a/9", "a/10", "b/1"]
+
+
+def lists(path):
+    """The sorting key that `folders.natural` stands for, written out."""
+
+    def number(text):
+        return int(text) if text.isdecimal() and text.isascii() else text.casefold()
+
+    return [([number(p) for p in re.split("([0-9]+)", n)], n) for n in path.split("/")]
+
+
+def test_natural_order_is_that_of_lists():
+    draw = random.Random(0)
+
+    def name():
+        return "".join(
+            draw.choices("aAbZ0129\u00df\u00b2\u0663\u1e9e\u212a _.-~", k=draw.randint(1, 6))
+        )
+
+    paths = {"/".join(name() for _ in range(draw.randint(1, 3))) for _ in range(20_000)}
+    paths |= {f"{n:0{width}}.png" for n in (0, 7, 10, 10**30) for width in (1, 3, 40)}
+    paths = sorted(paths)
+    assert sorted(paths, key=folders.natural) == sorted(paths, key=lists)
+
+
+def test_a_walk_is_in_natural_order(tmp_path):
+    draw = random.Random(1)
+    for _ in range(300):
+        parts = draw.choices(["a", "A", "b2", "b10", "10", "9", "9x", "a0", "a00", "0"], k=3)
+        files(tmp_path, f"{'/'.join(parts[: draw.randint(1, 3)])}.png")
+    (tmp_path / "b2" / "empty" / "deep").mkdir(parents=True)
+    found = list(folders.walk(tmp_path, lambda name: name.endswith("9")))
+    paths = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png")]
+    expected = [p for p in paths if not any(part == "9" for part in p.split("/"))]
+    assert [p for p in found if not p.endswith("/")] == sorted(expected, key=lists)
+    assert [p for p in found if p.endswith("/")] == ["b2/empty/deep/", "b2/empty/"]
 
 
 def test_own_folder_in_place(tmp_path):
@@ -206,6 +245,7 @@ def test_archive_prefixes(tmp_path):
     assert read("a/1.png", "b/1.png") == [("", "a"), ("", "b")]
     assert read("x/y/train/a/1.png", "x/y/train/b/1.png") == [("train", "a"), ("train", "b")]
     assert read("README.md", "x/a/1.png", "x/b/1.png") == [("", "a"), ("", "b")]
+    assert read("x/README.md", "x/y/a/1.png", "x/y/b/1.png") == [("", "a"), ("", "b")]
     with pytest.raises(InputError, match="received cats"):  # a class, and not a prefix
         read("cats/1.png", "cats/tabby/2.png")
     with pytest.raises(InputError, match=r"loose.png lies outside"):
@@ -214,8 +254,37 @@ def test_archive_prefixes(tmp_path):
 
 def test_a_wanted_member_that_is_gone(tmp_path):
     source = archive(tmp_path, ["a/1.png", "b/1.png"])
-    with pytest.raises(InputError, match=r"lacks 1 members .* such as b/2.png; run `dvc repro"):
+    with pytest.raises(InputError, match="lacks 1 members that its index lists; run `dvc repro"):
         list(readers.read(source, None, tmp_path, {"a/1.png", "b/2.png"}))
+    assert list(readers.read(source, None, tmp_path, set())) == []
+
+
+class Beginning:
+    """The two members whose names begin with `text`: a container that can't be gone through."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __contains__(self, name):
+        return name.startswith(self.text)
+
+    def __len__(self):
+        return 2
+
+
+def test_members_are_any_container(tmp_path):
+    names = ["set/a/1.png", "set/a/2.png", "set/b/1.png", "set/README.md"]
+    source = archive(tmp_path, names)
+    found = readers.read(source, None, tmp_path, Beginning("set/a/"))
+    assert [image.id for image in found] == ["a/1.png", "a/2.png"]
+    with pytest.raises(InputError, match="lacks 1 members"):
+        list(readers.read(source, None, tmp_path, Beginning("set/b/")))
+    own_ones = own(files(tmp_path / "mine", "a/1.png", "a/2.png", "b/1.png"), Beginning("a/"))
+    assert [image.id for image in own_ones] == ["a/1.png", "a/2.png"]
+    source, raw = cifar(tmp_path)
+    place = "cifar-10-batches-py/test_batch:"
+    found = readers.read(source, None, raw, Beginning(place))
+    assert [image.member for image in found] == [f"{place}0", f"{place}1"]
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
@@ -261,6 +330,60 @@ def test_broken_archives(tmp_path, kind):
     path.unlink()
     with pytest.raises(InputError, match="is not here; run `dvc repro fetch_data`"):
         list(readers.read(source, None, tmp_path))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", ["zip", "tar", "tgz"])
+def test_a_member_that_stands_twice(tmp_path, kind):
+    names = ["a/1.png", "b/1.png", "b/2.png", "a/1.png", "./b/2.png", "b/2.png", "LICENSE"]
+    source = archive(tmp_path, names, kind)
+    with pytest.raises(InputError, match=rf"a.{kind}: the member b/2.png stands twice; pack the"):
+        list(readers.read(source, None, tmp_path))
+
+
+def test_a_large_member_is_refused_before_it_is_read(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as packed:
+        member = tarfile.TarInfo("a/1.png")
+        packed.addfile(member)
+        member.size = archives.MEMBER_LIMIT + 1
+        member.name = "a/2.png"
+        packed.fileobj.write(member.tobuf())
+        packed.fileobj.truncate(packed.fileobj.tell() + member.size)
+    source = sources.Source(name="a", kind="archives", files=(sources.File("a.tar"),))
+    with pytest.raises(InputError, match=r"a/2.png holds 536,870,913 bytes; the limit is 536,8"):
+        list(readers.read(source, None, tmp_path))
+
+
+def test_an_image_more_costs_a_tar_next_to_no_memory(tmp_path):
+    """16 bytes, by which the names are compared; the lists of the libraries would be 1,000."""
+
+    def peak(n):
+        data = png()
+        with tarfile.open(tmp_path / "a.tar", "w") as packed:
+            for i in range(n):
+                member = tarfile.TarInfo(f"set/{'ab'[i % 2]}/{i:05d}.png")
+                member.size = len(data)
+                packed.addfile(member, io.BytesIO(data))
+        source = sources.Source(name="a", kind="archives", files=(sources.File("a.tar"),))
+        return tracing.peak(lambda: readers.read(source, None, tmp_path))
+
+    peak(10)  # what the first reading sets up for good
+    assert (peak(4_000) - peak(1_000)) / 3_000 < 40  # bytes
+
+
+def test_an_image_more_costs_an_own_folder_no_memory(tmp_path):
+    """But for the names of one folder and one path a folder."""
+    for name in ("few", "many"):
+        for i in range({"few": 400, "many": 4_000}[name]):
+            path = tmp_path / name / f"{i // 200}" / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    def peak(name):
+        return tracing.peak(lambda: readers.read(OWN, tmp_path / name, tmp_path))
+
+    peak("few")
+    assert (peak("many") - peak("few")) / 3_600 < 10  # bytes
 
 
 def test_unknown_layout(tmp_path):

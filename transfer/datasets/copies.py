@@ -60,20 +60,25 @@ def shortfall(folder):
     there = original(folder)
     if not there or not there.is_dir() or there.samefile(folder):
         return ""
-    lacking = _names(there) - _names(folder)
+    lacking, first = 0, None
+    for name in _names(there):
+        here = os.path.join(folder, name)
+        if not os.path.lexists(here) or os.path.isdir(here):
+            lacking, first = lacking + 1, min(name, first or name)
     if not lacking:
         return ""
     return (
-        f"{len(lacking)} files of {folder} in the workspace, the first {min(lacking)}, are not in "
+        f"{lacking} files of {folder} in the workspace, the first {first}, are not in "
         "the copy of it that this experiment runs in: git and DVC do not track them (see `git "
         "status --ignored`, `dvc status`), or they came after the experiment was queued"
     )
 
 
 def _names(folder):
-    found = set()
+    """Yields the POSIX paths of the files below `folder`, which may be a million."""
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        below = Path(place).relative_to(folder)
-        found.update((below / name).as_posix() for name in files if not name.startswith("."))
-    return found
+        below = Path(place).relative_to(folder).as_posix()
+        for name in files:
+            if not name.startswith("."):
+                yield name if below == "." else f"{below}/{name}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from transfer.datasets.reading import decoder, folders
 from transfer.datasets.reading.archives import MEMBER_LIMIT
+from transfer.datasets.reading.extensions import EXTENSIONS
 from transfer.features import extraction
 
 
@@ -47,7 +48,7 @@ def squares(photos, square):
         if photo.problem:
             return photo, None
         try:
-            return photo, square(decoder.decode(_load(photo.name)))
+            return photo, square(decoder.decode(_load(photo.name), square.least))
         except OSError as fault:
             return replace(photo, problem=f"can't be read: {fault.strerror}"), None
         except decoder.Unreadable as fault:
@@ -82,12 +83,12 @@ def _walk(folder):
                 seen.add(real)
         for name in names:
             path = os.path.join(place, name)
-            if name.startswith(".") or not name.lower().endswith(decoder.EXTENSIONS):
+            if name.startswith(".") or not name.lower().endswith(EXTENSIONS):
                 passed += 1
             else:
                 problems[path] = _problem(path) or _is_no_file(path)
     if not problems:
-        expected = f"none of its files is named *{', *'.join(decoder.EXTENSIONS)}"
+        expected = f"none of its files is named *{', *'.join(EXTENSIONS)}"
         return [Photo(folder, f"the folder holds no picture: {expected}")], passed
     return [Photo(path, problems[path]) for path in sorted(problems, key=folders.natural)], passed
 

@@ -1,32 +1,42 @@
-"""Zip and tar archives as streams of members: nothing is ever unpacked to disk."""
+"""Zip and tar archives as streams of members: nothing is ever unpacked to disk.
+
+A tar costs no memory a member, however many it has, beyond the 16 bytes with which `names` tells
+that none stands twice.  Of a zip, Python holds the whole list of members, some 640 bytes each.
+"""
 
 import re
 import tarfile
 import zipfile
 import zlib
-from collections import Counter
 from contextlib import contextmanager
+from hashlib import blake2b
 from lzma import LZMAError
 
 from transfer.errors import InputError
 
 MEMBER_LIMIT = 512 * 2**20  # bytes of one member, which is held in memory
+_DIGEST = 16  # bytes: two of 10^9 names share one by a chance below 10^-20
 # What no name may hold: control characters, and the stand-ins for bytes that are not UTF-8.
 ODD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def names(path):
-    """Names of the regular files in the archive `path`, in its order; every member is checked.
+    """Yields the names of the regular files in the archive `path`, in its order; checks them all.
 
     Raises InputError for a broken archive and for a member that is a link, a device, absolute,
-    points out of the archive, is larger than MEMBER_LIMIT or stands twice.
+    points out of the archive or is larger than MEMBER_LIMIT, and, at the end, where one stands
+    twice.
     """
+    digests = bytearray()
     with _faults(path):
-        found = [name for name, _ in _members(path)]
-    if len(set(found)) < len(found):
-        twice, _ = Counter(found).most_common(1)[0]
+        for name, _ in _members(path):
+            digests += _digest(name)
+            yield name
+    repeated = _most_repeated(digests)
+    if repeated:
+        with _faults(path):
+            twice = next(name for name, _ in _members(path) if _digest(name) in repeated)
         raise InputError(f"{path}: the member {twice} stands twice; pack the archive anew")
-    return found
 
 
 def stream(path, wanted=None):
@@ -35,6 +45,22 @@ def stream(path, wanted=None):
         for name, read in _members(path):
             if wanted is None or wanted(name):
                 yield name, read()
+
+
+def _digest(name):
+    return blake2b(name.encode(), digest_size=_DIGEST).digest()
+
+
+def _most_repeated(digests):
+    """The set of those that stand most often in `digests` (bytearray, which is sorted), and none
+    where all stand once."""
+    import numpy as np  # noqa: PLC0415  # stage check lists folders alone, and is to start fast
+
+    table = np.frombuffer(digests, f"S{_DIGEST}")  # [N], compared to the last byte
+    table.sort()
+    repeated, times = np.unique(table[1:][table[1:] == table[:-1]], return_counts=True)
+    most = repeated[times == times.max(initial=0)].tolist()
+    return {digest.ljust(_DIGEST, b"\0") for digest in most}  # NumPy strips zeros at the end
 
 
 def _members(path):
@@ -49,10 +75,11 @@ def _members(path):
                     yield name, lambda member=member: archive.read(member)
         return
     with tarfile.open(path, mode="r|*") as archive:
-        for member in archive:
+        while member := archive.next():
             if not member.isdir():
                 name = _checked(path, member.name, member.size, member.isfile())
                 yield name, lambda member=member: archive.extractfile(member).read()
+            archive.members.clear()  # where tarfile keeps all that it has read
 
 
 def _checked(path, name, size, regular):

@@ -26,13 +26,12 @@ def read(source, folder, raw, members=None):
         )
     path = Path(raw) / source.archives[0]
     names = _label_names(path)
-    batches = None if members is None else {member.partition(":")[0] for member in members}
     seen = set()
 
     def wanted(member):
         name = PurePosixPath(member).name
         seen.add(name)
-        return name in PARTS and (batches is None or member in batches)
+        return name in PARTS
 
     for member, data in archives.stream(path, wanted):
         name = PurePosixPath(member).name

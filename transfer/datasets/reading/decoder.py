@@ -3,7 +3,8 @@
 Rules, so that every reader, index and engine sees the same picture: the content decides the
 format, the first frame of an animation is the picture, the EXIF turn is applied, 16-bit grey is
 scaled to 8 bit, palette, grey and CMYK are expanded to RGB, and transparent parts lie on white.
-Colour profiles are ignored.  A truncated file is refused, never filled with grey.
+Colour profiles are ignored.  A truncated file is refused, never filled with grey.  A JPEG for
+which a smaller picture is enough is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that is.
 """
 
 import io
@@ -18,26 +19,12 @@ from PIL import Image, ImageOps
 
 from transfer.errors import InputError
 
-EXTENSIONS = (
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".pbm",
-    ".pgm",
-    ".png",
-    ".pnm",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 PIXEL_LIMIT = 100_000_000  # H * W; 300 MB as RGB, beyond any photo that a net would look at
 
 # Decides, with the bytes, every pixel: part of each feature's recipe.  Raise the number of the
 # rules whenever the rules above change.
-VERSION = f"pillow {PIL.__version__}, rules 1"
+VERSION = f"pillow {PIL.__version__}, rules 2"
 
 # Pillow's readers raise whatever their parsing of hostile bytes ran into.
 _FAULTS = (
@@ -62,9 +49,12 @@ class Unreadable(InputError):  # noqa: N818, the word that people read in the in
     """Bytes that are no picture of ours; the message is the reason alone, without a place."""
 
 
-def decode(data):
+def decode(data, least=None):
     """Pixels of encoded `data` (bytes): ndarray uint8 RGB of shape [H, W, 3], values 0..255.
 
+    least: pixels that neither side may fall below when the picture is decoded at a reduced size,
+    as JPEG can be (libjpeg leaves out high frequencies, and with them most of the work); None for
+    the full size.
     Raises Unreadable with a short reason that is the same on every run.
     """
     _silence_pillow()
@@ -73,6 +63,8 @@ def decode(data):
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_size(*picture.size)
+            if least:
+                picture.draft(None, (least, least))  # does nothing to other formats
             # Turned first: a turned copy has lost its `format`, so that is handed on.
             return np.array(_as_rgb(_upright(picture), picture.format))  # [H, W, 3]
     except Unreadable:

@@ -8,7 +8,8 @@
 A track is one sign filmed in passing: up to 30 frames, nearly the same.  Tables and images must
 agree in full.  The whole image is the sign's: the region of interest is not used.  The paths of
 the members tell what is what, not the names of the archives.  Passed over: texts, and the test
-table without labels, UNLABELLED.
+table without labels, UNLABELLED.  The ids and labels of all images are held, some 120 bytes an
+image (and see archives for what a zip costs): the benchmark has 51,839.
 """
 
 import csv
@@ -17,13 +18,14 @@ import re
 from pathlib import Path, PurePosixPath
 
 from transfer.datasets.reading import archives
-from transfer.datasets.reading.decoder import EXTENSIONS
+from transfer.datasets.reading.extensions import EXTENSIONS
 from transfer.datasets.reading.images import Image
 from transfer.errors import InputError
 
 COLUMNS = ["Filename", "Width", "Height", "Roi.X1", "Roi.Y1", "Roi.X2", "Roi.Y2", "ClassId"]
 UNLABELLED = "GT-final_test.test.csv"
 
+_IMAGES = ("training images", "test images")
 # kind of member: (part, how its path may end, an example).  The part and the first group make an
 # image's id, or what stands before the file names of a table in the ids of its images.
 _KINDS = {
@@ -40,20 +42,22 @@ _KINDS = {
     "test images": ("test", r"Final_Test/Images/([0-9]{5}\.ppm)", "Final_Test/Images/00000.ppm"),
     "test table": ("test", r"()GT-final_test\.csv", "GT-final_test.csv"),
 }
+_PATTERNS = {kind: re.compile(f"(?:.*/)?{tail}") for kind, (_, tail, _) in _KINDS.items()}
 
 
 def read(source, folder, raw, members=None):
     """Yields an Image a sign, archive by archive in their order (see readers.read)."""
     paths = [Path(raw) / archive for archive in source.archives]
-    found = _members(source, paths)
-    ids = found["training images"] | found["test images"]
-    labels = _labels(source, paths, ids, found["training tables"] | found["test table"])
-    wanted = ids.keys() if members is None else ids.keys() & members
+    labels, tables = _members(source, paths)
+    _fill(labels, source, paths, tables)
+
+    def wanted(member):
+        return (members is None or member in members) and _kind(member)[0] in _IMAGES
+
     for path in paths:
-        for member, data in archives.stream(path, wanted.__contains__):
-            id_ = ids[member]
-            part = id_.split("/")[0]
-            yield Image(id_, member, labels[id_], part, _track(id_), data)
+        for member, data in archives.stream(path, wanted):
+            _, id_ = _kind(member)
+            yield Image(id_, member, labels[id_], id_.split("/")[0], _track(id_), data)
 
 
 def _track(id_):
@@ -62,28 +66,41 @@ def _track(id_):
     return "/".join(place).split("_")[0] if part == "train" else ""
 
 
+def _kind(member):
+    """(kind, the part and the pattern's group) of a member's path, ("", "") where it is of none."""
+    for kind, pattern in _PATTERNS.items():
+        if match := pattern.fullmatch(member):
+            return kind, f"{_KINDS[kind][0]}/{match[1]}"
+    return "", ""
+
+
 def _members(source, paths):
-    """{kind: {member: the part and the pattern's group}} of all that is used of the archives."""
-    found = {kind: {} for kind in _KINDS}
-    patterns = {kind: re.compile(f"(?:.*/)?{tail}") for kind, (_, tail, _) in _KINDS.items()}
+    """({id: None} of all images, {table: what the ids of its images begin with})."""
+    labels, tables, kinds = {}, {}, set()
     for path in paths:
+        again = None
         for member in archives.names(path):
-            for kind, pattern in patterns.items():
-                if match := pattern.fullmatch(member):
-                    if member in found[kind]:
-                        raise InputError(f"{path}: {member} stands in another archive too")
-                    found[kind][member] = f"{_KINDS[kind][0]}/{match[1]}"
-                    break
-            else:
+            kind, place = _kind(member)
+            if not kind:
                 _check_no_data(path, member)
-    for kind, members in found.items():
-        if not members:
+                continue
+            if place in labels or member in tables:
+                again = again or member  # told below: `names` may have more to say of it
+            if kind in _IMAGES:
+                labels[place] = None
+            else:
+                tables[member] = place
+            kinds.add(kind)
+        if again:
+            raise InputError(f"{path}: {again} stands in another archive or folder too; leave one")
+    for kind in _KINDS:
+        if kind not in kinds:
             here = ", ".join(path.name for path in paths)
             raise InputError(
                 f"dataset {source.name}: none of its archives ({here}) holds the {kind}, such as "
                 f"{_KINDS[kind][2]}; add the archive that does to `files` in source.yaml"
             )
-    return found
+    return labels, tables
 
 
 def _check_no_data(path, member):
@@ -95,26 +112,24 @@ def _check_no_data(path, member):
         )
 
 
-def _labels(source, paths, ids, tables):
-    """{id: label} of all images, as the tables say, which must list these images and no others."""
-    labels, there = {}, set(ids.values())
+def _fill(labels, source, paths, tables):
+    """Sets {id: label} for all images as the tables say, which must list these and no others."""
     for path in paths:
         for member, data in archives.stream(path, tables.__contains__):
             before = tables[member]
             for place, name, number in _rows(f"{path}: {member}", data, before):
                 id_ = f"{before}{name}"
-                if id_ not in there:
+                if id_ not in labels:
                     raise InputError(f"{place}: no archive holds the image {name!r}; fetch anew")
-                if id_ in labels:
+                if labels[id_] is not None:
                     raise InputError(f"{place}: {name} stands twice in the tables; leave one row")
                 labels[id_] = source.label(number, place)
-    bare = there - labels.keys()
+    bare = [id_ for id_, label in labels.items() if label is None]
     if bare:
         raise InputError(
             f"dataset {source.name}: {len(bare)} images have no row in a table (GT-*.csv), the "
             f"first {min(bare)}; fetch the archives anew"
         )
-    return labels
 
 
 def _rows(where, data, before):

@@ -1,20 +1,22 @@
 """One image of a dataset as its reader finds it."""
 
 import hashlib
+import os
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
 
 from transfer.datasets.reading import decoder
+from transfer.datasets.reading.extensions import EXTENSIONS
 
 
-def pixels(image):
-    """uint8 RGB [H, W, 3] of `image`; raises decoder.Unreadable with a short reason."""
+def pixels(image, least=None):
+    """uint8 RGB [H, W, 3] of `image`, smaller than it is where `least` allows (decoder.decode).
+    Raises decoder.Unreadable with a short reason."""
     if isinstance(image.data, np.ndarray):
         return image.data
     check_name(image)
-    return decoder.decode(image.data)
+    return decoder.decode(image.data, least)
 
 
 def check_name(image):
@@ -23,8 +25,9 @@ def check_name(image):
     The name has a say beside the content: a camera's raw file holds a small preview in a format
     that would decode.
     """
-    suffix = PurePosixPath(image.member).suffix.lower()
-    if suffix not in decoder.EXTENSIONS:
+    # No Path, each of which interns its parts: Python 3.12 keeps those for good.
+    suffix = os.path.splitext(image.member)[1].lower()
+    if suffix not in EXTENSIONS:
         kind = f"named *{suffix}" if suffix else "without an extension"
         raise decoder.Unreadable(f"a file {kind} is not an image here")
 

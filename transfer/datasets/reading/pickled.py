@@ -3,7 +3,7 @@
 The pickle holds a dict with `features` uint8 [N, H, W, 3], RGB, values 0..255, and `labels`, the
 N class numbers, as an integer array or a list.  Other keys are passed over: the course's file has
 `sizes` and `coords`, of the images before they were resized.  The file is mapped and its rows are
-views of it, so a large one costs no memory.
+views of it, as its labels are, so a large one costs no memory.
 """
 
 from pathlib import Path, PurePosixPath
@@ -20,22 +20,19 @@ def read(source, folder, raw, members=None):
 
     A member is `train.p:42`, the id of that row `train/00042`.
     """
-    files = None if members is None else {member.rpartition(":")[0] for member in members}
     for name in source.archives:
-        if files is not None and name not in files:
-            continue
         path, stem = Path(raw) / name, PurePosixPath(name).stem
         features, labels = _arrays(path)
         for row, number in enumerate(labels):
             member = f"{name}:{row}"
-            label = source.label(number, f"{path}, row {row}")
             if members is None or member in members:
+                label = source.label(int(number), f"{path}, row {row}")
                 pixels = np.ascontiguousarray(features[row])  # [H, W, 3], a view where it can be
                 yield Image(f"{stem}/{row:05d}", member, label, "", "", pixels)
 
 
 def _arrays(path):
-    """(uint8 [N, H, W, 3], list of N class numbers) in the pickle `path`."""
+    """(uint8 [N, H, W, 3], N class numbers, an integer array or a list) in the pickle `path`."""
     tree = load(path)
     if not isinstance(tree, dict) or not {"features", "labels"} <= tree.keys():
         received = ", ".join(map(str, tree)) if isinstance(tree, dict) else type(tree).__name__
@@ -49,24 +46,20 @@ def _arrays(path):
         or 0 in features.shape[1:]
     ):
         raise InputError(f"{path} needs features uint8 [N, H, W, 3]; received {_kind(features)}")
-    numbers = _whole_numbers(labels)
-    if numbers is None or len(numbers) != len(features):
+    if not _are_whole_numbers(labels) or len(labels) != len(features):
         raise InputError(
             f"{path} needs {len(features)} whole numbers as labels, one a row of features; "
             f"received {_kind(labels)}"
         )
-    return features, numbers
+    return features, labels
 
 
-def _whole_numbers(labels):
-    """`labels` as a list of numbers, or None where they are not that."""
+def _are_whole_numbers(labels):
     if isinstance(labels, np.ndarray):
-        return labels.tolist() if labels.dtype.kind in "iu" and labels.ndim == 1 else None
-    if isinstance(labels, list) and all(
+        return labels.dtype.kind in "iu" and labels.ndim == 1
+    return isinstance(labels, list) and all(
         type(n) is int or isinstance(n, np.integer) for n in labels
-    ):
-        return labels
-    return None
+    )
 
 
 def _kind(value):
