@@ -11,7 +11,8 @@ def test_the_mirrors_flowers(mirror):
     source = sources.load(ROOT / "data" / "datasets" / "flowers")
     assert (source.archives, source.flip) == (("flower_photos.tgz",), True)
     draw = {"by": "group", "per_class": 100, "validation": None, "test": None, "seed": 0}
-    rows, notes = survey.build(readers.read(source, None, mirror), source, strict=False, **draw)
+    found, notes = survey.build(readers.read(source, None, mirror), source, strict=False, **draw)
+    rows = list(found)
     assert len(rows) == 750
     labels = ["daisy", "dandelion", "roses", "sunflowers", "tulips"]
     counts = Counter((row.label, row.split) for row in rows)

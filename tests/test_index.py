@@ -13,6 +13,7 @@ from PIL import Image as Picture
 from stages import index as stage
 from tests.imports import ROOT
 from transfer.datasets import index, sources, survey
+from transfer.datasets import knowledge as knowledge_
 from transfer.datasets.index import Row
 from transfer.datasets.knowledge import NAME, Knowledge
 from transfer.datasets.reading import decoder, readers
@@ -50,7 +51,8 @@ def with_data(image, data, **change):
 
 
 def build(found, source=OWN, **change):
-    return survey.build(found, source, **{**DRAW, **change})
+    rows, notes = survey.build(found, source, **{**DRAW, **change})
+    return list(rows), notes
 
 
 def test_rows_follow_the_images():
@@ -158,7 +160,8 @@ def test_file_is_byte_stable_and_comes_back(tmp_path):
             'b/1,m:1,b,,g2,11,"odd, ""why"""\n'
         ).encode()
     )
-    assert index.read(tmp_path / "deep" / "x.csv") == rows
+    read = index.read(tmp_path / "deep" / "x.csv")
+    assert list(read) == list(read) == rows
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,46 @@ def test_read_faults(tmp_path, text, words):
         index.read(path)
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=words):
-        index.read(path)
+        list(index.read(path))
+
+
+@pytest.mark.parametrize("text", ["id,label\n", "\xff"])
+def test_a_file_that_is_no_index_is_told_before_any_row_is_asked_for(tmp_path, text):
+    (tmp_path / "x.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match="is not an index"):
+        index.read(tmp_path / "x.csv")
+
+
+def test_a_bad_row_is_told_when_its_turn_comes(tmp_path):
+    good = index.Row(*"1234567")
+    index.write(tmp_path / "x.csv", [good] * 5000)
+    with (tmp_path / "x.csv").open("ab") as file:
+        file.write(b"a,\xff\n")
+    rows = iter(index.read(tmp_path / "x.csv"))
+    assert next(rows) == good
+    with pytest.raises(InputError, match="is not an index: 'utf-8' codec"):
+        list(rows)
+
+
+def test_a_file_that_goes_away_between_two_readings(tmp_path):
+    index.write(tmp_path / "x.csv", [])
+    rows = index.read(tmp_path / "x.csv")
+    assert list(rows) == []
+    (tmp_path / "x.csv").unlink()
+    with pytest.raises(InputError, match="is not here; run `dvc repro index`"):
+        list(rows)
+
+
+def test_the_summary_takes_rows_one_by_one():
+    rows = [Row(f"{i}", "m", "ab"[i % 2], "", "g", "0", f"why {i}") for i in range(3)]
+    rows += [Row("x", "m", "c", part, "g", "0") for part in ("train", "train", "test", "unused")]
+    assert index.summary(iter(rows)) == (
+        "7 images of 3 classes: 2 train, 0 validation, 1 test, 1 unused; "
+        "3 set aside (0: why 0; 1: why 1; 2: why 2)"
+    )
+    assert index.summary(iter([*rows, rows[0], rows[0]])).endswith(
+        "5 set aside (0: why 0; 1: why 1; 2: why 2; ...)"
+    )
 
 
 # What was learnt before
@@ -213,7 +255,7 @@ def test_a_broken_store_costs_time_only(tmp_path):
     (tmp_path / NAME).write_bytes(b"this is no database " * 100)
     assert build(found, store=tmp_path)[0] == expected
     with Knowledge(tmp_path, decoder.VERSION) as knowledge:  # replaced by a sound one
-        assert knowledge.get(expected[0].sha256) == ""
+        assert knowledge.get([expected[0].sha256]) == {expected[0].sha256: ""}
     (tmp_path / "file").write_text("")
     assert build(found, store=tmp_path / "file")[0] == expected
     (tmp_path / "other").mkdir()
@@ -223,17 +265,39 @@ def test_a_broken_store_costs_time_only(tmp_path):
 
 
 def test_a_store_torn_in_the_middle(tmp_path):
+    facts = {f"{i:064x}": "x" * 50 for i in range(3000)}
     with Knowledge(tmp_path, "d") as knowledge:
-        for i in range(3000):
-            knowledge.learn(f"{i:064x}", "x" * 50)
+        knowledge.learn(facts)
     path = tmp_path / NAME
     data = bytearray(path.read_bytes())
     data[8192:-4096] = os.urandom(len(data) - 12288)
     path.write_bytes(data)
     with Knowledge(tmp_path, "d") as knowledge:
-        for i in range(3000):
-            assert knowledge.get(f"{i:064x}") in (None, "x" * 50)
-        knowledge.learn("new", "")
+        for sha256 in facts:
+            assert knowledge.get([sha256]) in ({}, {sha256: "x" * 50})
+        knowledge.learn({"new": ""})
+
+
+def test_facts_are_known_before_and_after_they_are_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(knowledge_, "BATCH", 3)
+    with Knowledge(tmp_path, "d") as knowledge, Knowledge(tmp_path, "d") as other:
+        knowledge.learn({"1": "", "2": "bad"})
+        assert knowledge.get(["0", "1", "2"]) == {"1": "", "2": "bad"}
+        assert other.get(["1", "2"]) == {}
+        knowledge.learn({"3": ""})
+        assert knowledge.get(["1", "3", "4"]) == other.get(["1", "3", "4"]) == {"1": "", "3": ""}
+        assert knowledge.get([]) == {}
+    with Knowledge(tmp_path, "another decoder") as knowledge:
+        assert knowledge.get(["1", "2", "3"]) == {}
+
+
+def test_without_a_folder_memory_holds_the_newest_facts(monkeypatch):
+    monkeypatch.setattr(knowledge_, "BATCH", 3)
+    with Knowledge(None, "d") as knowledge:
+        knowledge.learn({"1": "", "2": "bad"})
+        assert knowledge.get(["1", "2"]) == {"1": "", "2": "bad"}
+        knowledge.learn({"3": ""})
+        assert knowledge.get(["1", "2", "3"]) == {}
 
 
 def test_many_processes_at_once(tmp_path):
@@ -243,21 +307,16 @@ def test_many_processes_at_once(tmp_path):
         "for start in range(5):\n"
         "    with Knowledge(Path(sys.argv[1]), 'd') as knowledge:\n"
         "        for i in range(500):\n"
-        "            knowledge.learn(f'{sys.argv[2]}-{start}-{i}', 'p')\n"
+        "            knowledge.learn({f'{sys.argv[2]}-{start}-{i}': 'p'})\n"
     )
     jobs = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)], cwd=ROOT)
         for n in range(3)
     ]
     assert [job.wait(60) for job in jobs] == [0, 0, 0]
+    names = [f"{n}-{start}-{i}" for n in range(3) for start in range(5) for i in range(500)]
     with Knowledge(tmp_path, "d") as knowledge:
-        known = [
-            knowledge.get(f"{n}-{start}-{i}")
-            for n in range(3)
-            for start in range(5)
-            for i in range(500)
-        ]
-    assert known == ["p"] * 7500
+        assert knowledge.get(names) == dict.fromkeys(names, "p")
 
 
 # The stage

@@ -5,9 +5,10 @@ from hashlib import sha256
 
 import pytest
 
-from transfer.datasets.duplicates import groups, set_aside
+from transfer.datasets import duplicates
+from transfer.datasets.draft import NONE, Draft
 from transfer.datasets.index import Row
-from transfer.datasets.splits import assign, exact, short_classes
+from transfer.datasets.splits import SPLITS, assign, exact
 from transfer.errors import InputError
 
 DRAW = {"by": "group", "per_class": "all", "validation": 1 / 6, "test": 1 / 6, "seed": 0}
@@ -23,8 +24,35 @@ def rows(n, label="a", track=lambda i: "", part="", first=0):
     return [row(label, f"{label}{i}", track=track(i), part=part) for i in range(first, first + n)]
 
 
+def numbers(given):
+    draft = Draft()
+    draft.add(given)
+    return draft.numbers()
+
+
 def drawn(given, **change):
-    return assign(groups(given), **{**DRAW, **change})
+    rows = numbers(given)
+    splits = assign(rows, duplicates.groups(rows), **{**DRAW, **change})
+    pairs = zip(groups(given), splits, strict=True)
+    return [replace(one, split=SPLITS[split]) for one, split in pairs]
+
+
+def groups(given):
+    """`given` with the names of their groups."""
+    tracks = sorted({one.group for one in given if one.group})
+    return [
+        replace(one, group=tracks[group] if group < len(tracks) else one.sha256[:16])
+        for one, group in zip(given, duplicates.groups(numbers(given)), strict=True)
+    ]
+
+
+def set_aside(given):
+    """`given` with the problems of those that contradict or leak into another."""
+    pairs = zip(given, duplicates.rivals(numbers(given)), strict=True)
+    return [
+        one if rival == NONE else replace(one, problem=duplicates.sentence(one.label, given[rival]))
+        for one, rival in pairs
+    ]
 
 
 def counts(given):
@@ -158,11 +186,8 @@ def test_faults():
         drawn([*rows(9, part="train"), *rows(3, "b", part="test")])
 
 
-def test_short_classes():
-    found = drawn(rows(30) + rows(9, "b") + rows(8, "c"), validation=0, test=0, per_class=9)
-    assert short_classes(found, 9) == {"c": 8}
-    assert short_classes(found, 31) == {"a": 9, "b": 9, "c": 8}
-    assert short_classes(found, "all") == {}
+def test_a_ceiling_that_no_number_of_a_machine_holds():
+    assert counts(drawn(rows(6), per_class=10**30, validation=0, test=0)) == {"train": 6}
 
 
 def test_fractions_are_the_decimals_written():
@@ -228,3 +253,21 @@ def test_a_leak_from_the_sources_test_part_is_set_aside_in_training():
     }
     unreadable = [replace(one, problem="broken") for one in given]
     assert set_aside(unreadable) == unreadable
+
+
+def test_a_chain_of_tracks_that_share_images_is_one_group():
+    n = 300
+    order = random.Random(0).sample(range(n), n)
+    given = [
+        row("a", link, f"{link}.{end}", f"t{link + end:03}") for link in order for end in (0, 1)
+    ]
+    assert {one.group for one in groups(given)} == {"t000"}
+
+
+def test_images_whose_digests_begin_alike_are_one_group_and_two_contents():
+    one, other = row("a", 1), row("a", 2)
+    other = replace(other, sha256=one.sha256[:16] + other.sha256[16:])
+    assert len({found.group for found in groups([one, other])}) == 1
+    assert set_aside([one, replace(other, label="b")])[1].problem == ""
+    zeros = [replace(one, id=f"{i}", sha256=f"{i}".ljust(64, "0")) for i in range(3)]
+    assert numbers(zeros).content.tolist() == [0, 1, 2]  # a string's final zeros are digits too

@@ -20,7 +20,8 @@ def load(name):
 def index_of(source, raw, **change):
     draw = {"by": "group", "per_class": 100, "validation": None, "test": None, "seed": 0}
     given = {"strict": False, **draw, **change}
-    return survey.build(readers.read(source, None, raw), source, **given)
+    rows, notes = survey.build(readers.read(source, None, raw), source, **given)
+    return list(rows), notes
 
 
 @pytest.fixture(scope="module")

@@ -1,73 +1,99 @@
 """Equal images: which rows stay together, and which must be set aside."""
 
-from dataclasses import replace
+from array import array
 
-# How the problem of a readable image begins; all other problems are images that can't be read.
-SET_ASIDE = "the same image stands"
+import numpy as np
 
-# A part that is judged later keeps its copy: test before validation before what is trained on.
-_RANK = {"test": 2, "validation": 1}
+from transfer.datasets.draft import NONE, OWN
+from transfer.datasets.index import SET_ASIDE
+from transfer.datasets.runs import firsts, lasts, starts
+
+# By part, in the order of OWN.  One that is judged later keeps its copy: test before validation
+# before what is trained on.
+_JUDGED = np.array([{"test": 2, "validation": 1}.get(part, 0) for part in OWN], np.int8)
 
 
-def set_aside(rows):
-    """`rows` with a problem on each good one that contradicts or leaks into another.
+def rivals(rows):
+    """int32 [N]: the row that each good one of Numbers `rows` contradicts or leaks into, or NONE.
 
-    Equal content (sha256) under two labels: no row of it is usable.  Equal content in two parts of
-    the source: only the copies of the part that is judged last stay.
+    Equal content under two labels: no row of it is usable; the rival is the first, by label and id,
+    of another label.  Equal content in two parts of the source: only the copies of the part that is
+    judged last stay; the rival is the last of them by id.
     """
-    by_content = {}
-    for row in rows:
-        if not row.problem:
-            by_content.setdefault(row.sha256, []).append(row)
-    # Once a content, not once a row: of 100,000 copies each would look at all the others.
-    rivals = {sha256: _rivals(rows) for sha256, rows in by_content.items() if len(rows) > 1}
-    return [
-        _judged(row, *rivals[row.sha256]) if not row.problem and row.sha256 in rivals else row
-        for row in rows
-    ]
+    found = np.full(len(rows), NONE, np.int32)
+    copies = _copies(rows)
+    judged = _JUDGED[rows.part[copies]]
+    order = np.lexsort((rows.id[copies], judged, rows.content[copies]))
+    copies, judged = copies[order], judged[order]
+    begin = starts(rows.content[copies])
+    last = lasts(begin)
+    leaks = judged < judged[last]
+    found[copies[leaks]] = copies[last[leaks]]
+
+    copies = copies[np.lexsort((rows.id[copies], rows.label[copies], rows.content[copies]))]
+    first = copies[firsts(begin)]  # contents begin where they did in the other order
+    content = np.cumsum(begin) - 1
+    others = np.flatnonzero(starts(rows.content[copies], rows.label[copies]) & ~begin)[::-1]
+    other = np.full(begin.sum(), NONE, np.int32)  # [contents]
+    other[content[others]] = copies[others]  # backwards, so that the first of them stays
+    rival = np.where(rows.label[copies] == rows.label[first], other[content], first)
+    contradicts = rival != NONE
+    found[copies[contradicts]] = rival[contradicts]
+    return found
 
 
-def _rivals(copies):
-    """The two first (label, id) of different labels, and the row of the part judged last."""
-    first = {}
-    for copy in sorted(copies, key=lambda copy: (copy.label, copy.id)):
-        first.setdefault(copy.label, copy.id)
-    last = max(copies, key=lambda copy: (_RANK.get(copy.split, 0), copy.id))
-    return sorted(first.items())[:2], last
+def _copies(rows):
+    """The good rows whose content another good one has too, int32 in their order."""
+    good = np.flatnonzero(~rows.bad).astype(np.int32)
+    content = rows.content[good]
+    return good[np.bincount(content)[content] > 1]
 
 
-def _judged(row, labels, last):
-    for label, id_ in labels:
-        if label != row.label:
-            return replace(row, problem=f"{SET_ASIDE} under another label: {label} ({id_})")
-    if _RANK.get(last.split, 0) > _RANK.get(row.split, 0):
-        place = f"in the source's {last.split} part: {last.id}"
-        return replace(row, problem=f"{SET_ASIDE} {place}")
-    return row
+def sentence(label, rival):
+    """The problem of an image of `label` that has the Row `rival`."""
+    if label != rival.label:
+        return f"{SET_ASIDE} under another label: {rival.label} ({rival.id})"
+    return f"{SET_ASIDE} in the source's {rival.split} part: {rival.id}"
 
 
 def groups(rows):
-    """`rows` with the name of what must stay together in `group`, where a track's name or "" stood.
+    """int32 [N]: the number of what must stay together, for Numbers `rows`.
 
-    A group is a track, or an image alone (named by 16 hex digits of its content), and those that
-    share an image of one label are one.  Rows with a problem are on their own: their images are in
-    no part, so they tie nothing together.
+    A group is a track, or an image alone, and those that share an image of one label are one.  It
+    has the number of its first track by name, or, without a track, that of the content's prefix
+    after those of all T tracks.  Rows with a problem are on their own: their images are in no part,
+    so they tie nothing together.
     """
-    parent = {}
+    tracks = rows.track.max(initial=NONE) + 1
+    tying = np.flatnonzero((rows.track != NONE) & ~rows.bad)
+    first = _tied(tracks, rows.prefix[tying], rows.track[tying])
+    found = rows.prefix + tracks
+    by_content = np.full(rows.prefix.max(initial=0) + 1, NONE, np.int32)
+    by_content[rows.prefix[tying]] = first[rows.track[tying]]
+    by_content = by_content[rows.prefix]
+    found[by_content != NONE] = by_content[by_content != NONE]
+    tracked = rows.track != NONE
+    found[tracked] = first[rows.track[tracked]]
+    return found
+
+
+def _tied(tracks, content, track):
+    """int32 [tracks] of the first of those that each is tied to: the ones that share a content.
+
+    content, track: [n], what stands together.
+    """
+    order = np.lexsort((track, content))
+    content, track = content[order], track[order]
+    shared = np.flatnonzero(~starts(content) & starts(content, track))
+    parent = array("i", range(tracks))
 
     def root(node):
-        while parent.setdefault(node, node) != node:
+        while parent[node] != node:
             parent[node] = parent[parent[node]]
             node = parent[node]
         return node
 
-    for row in rows:
-        own, content = root(_node(row)), root((1, row.sha256[:16]))
-        if not row.problem and own != content:
-            # The smaller node becomes the root: a track's name before a hash, then by spelling.
-            parent[max(own, content)] = min(own, content)
-    return [replace(row, group=root(_node(row))[1]) for row in rows]
-
-
-def _node(row):
-    return (0, row.group) if row.group else (1, row.sha256[:16])
+    for one, other in zip(track[shared - 1], track[shared], strict=True):
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+    return np.fromiter(map(root, range(tracks)), np.int32, tracks)

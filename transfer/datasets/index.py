@@ -1,11 +1,15 @@
 """The index: one row an image, with its split, and why one can't be used.
 
-Written as CSV with "\\n" line ends, so that it reads in a diff and is the same on every run.
+Written as CSV with "\\n" line ends, so that it reads in a diff and is the same on every run.  Rows
+come and go one by one: an index of any length costs no memory.
 """
 
 import csv
 from collections import Counter
-from dataclasses import astuple, dataclass, fields
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from pathlib import Path
 
 from transfer.errors import InputError
 from transfer.writing import replacing
@@ -27,40 +31,69 @@ class Row:
 
 
 PARTS = ("train", "validation", "test")  # as sources name them, and in the order of the packs
+# How the problem of a readable image begins; all other problems are images that can't be read.
+SET_ASIDE = "the same image stands"
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
 def write(path, rows):
-    """Writes the index; the same rows give the same bytes."""
+    """Writes the index of an iterable of Rows; the same rows give the same bytes."""
     with replacing(path) as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        table.writerows(astuple(row) for row in rows)
+        table.writerows(map(attrgetter(*COLUMNS), rows))
 
 
 def read(path):
-    """The rows of the index file `path`; raises InputError where it is not one."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = list(csv.reader(file))
-    except FileNotFoundError:
-        raise InputError(f"{path} is not here; run `dvc repro index`") from None
-    except (UnicodeDecodeError, csv.Error) as fault:
-        raise InputError(f"{path} is not an index: {fault}; run `dvc repro index`") from None
-    if not table or tuple(table[0]) != COLUMNS:
-        raise InputError(f"{path} is not an index: its first line must be {','.join(COLUMNS)}")
-    for line, cells in enumerate(table[1:], 2):
-        if len(cells) != len(COLUMNS):
-            raise InputError(f"{path}: row {line} has {len(cells)} cells, not {len(COLUMNS)}")
-    return [Row(*cells) for cells in table[1:]]
+    """The Rows of the index file `path`, to go through as often as one likes: each time the file is
+    read anew.  Raises InputError where it is not an index, on the way for a bad row."""
+    rows = _Rows(Path(path))
+    with rows.table():
+        return rows
+
+
+@dataclass(frozen=True)
+class _Rows:
+    path: Path
+
+    def __iter__(self):
+        with self.table() as table:
+            for line, cells in enumerate(table, 2):
+                if len(cells) != len(COLUMNS):
+                    raise InputError(
+                        f"{self.path}: row {line} has {len(cells)} cells, not {len(COLUMNS)}"
+                    )
+                yield Row(*cells)
+
+    @contextmanager
+    def table(self):
+        """The file's csv.reader, past its first line."""
+        try:
+            with self.path.open(encoding="utf-8", newline="") as file:
+                table = csv.reader(file)
+                if tuple(next(table, ())) != COLUMNS:
+                    raise InputError(
+                        f"{self.path} is not an index: its first line must be {','.join(COLUMNS)}"
+                    )
+                yield table
+        except FileNotFoundError:
+            raise InputError(f"{self.path} is not here; run `dvc repro index`") from None
+        except (UnicodeDecodeError, csv.Error) as fault:
+            raise InputError(
+                f"{self.path} is not an index: {fault}; run `dvc repro index`"
+            ) from None
 
 
 def summary(rows):
-    """One line: images by part, classes and problems, with the first few reasons."""
-    counts = Counter(row.split for row in rows)
-    parts = ", ".join(f"{counts[p]} {p}" for p in (*PARTS, "unused"))
-    bad = [row for row in rows if row.problem]
-    reasons = [f"{row.id}: {row.problem}" for row in bad[:3]] + ["..."] * (len(bad) > 3)
+    """One line on an iterable of Rows: images by part, classes and problems, with the first few
+    reasons.  Memory holds the names of the classes."""
+    counts, labels, bad, reasons = Counter(), set(), 0, []
+    for row in rows:
+        counts[row.split] += 1
+        labels.add(row.label)
+        if row.problem:
+            bad += 1
+            reasons += [f"{row.id}: {row.problem}"] if bad <= 3 else ["..."] * (bad == 4)
+    parts = ", ".join(f"{counts[part]} {part}" for part in (*PARTS, "unused"))
     why = f" ({'; '.join(reasons)})" if bad else ""
-    classes = len({row.label for row in rows})
-    return f"{len(rows)} images of {classes} classes: {parts}; {len(bad)} set aside{why}"
+    return f"{counts.total()} images of {len(labels)} classes: {parts}; {bad} set aside{why}"

@@ -7,21 +7,23 @@ wrong with it costs time only: then images are decoded again.
 import contextlib
 import sqlite3
 import threading
+from hashlib import blake2b
 from pathlib import Path
 
-NAME = "decoded.sqlite"
-BATCH = 2000  # facts a transaction, so that a kill loses little
+NAME = "decoded-2.sqlite"  # the number is that of the table: another would lie in another file
+BATCH = 20_000  # facts a transaction: a kill loses as many, and each goes through the whole file
+CACHE = 32_768  # KiB of memory; facts lie in the order of hashes, so any page may be next
 PATIENCE = 20  # seconds to wait for another process's transaction
 
 
 class Knowledge:
     """Facts {sha256 of the content: problem} for one decoder version; safe in threads.
 
-    folder: where the file lies, None for a memory that lasts as long as the object.
+    folder: where the file lies, None to keep nothing.  Memory holds at most BATCH facts.
     """
 
     def __init__(self, folder, decoder):
-        self._decoder = decoder
+        self._decoder = decoder.encode()
         self._new = {}
         self._lock = threading.Lock()
         self._base = None
@@ -34,20 +36,20 @@ class Knowledge:
     def __exit__(self, *fault):
         self.close()
 
-    def get(self, sha256):
-        """The problem ("": none) of the content, or None where nothing is known."""
+    def get(self, contents):
+        """{sha256: problem, "" for none} of those of `contents` that something is known of."""
+        keys = {self._key(sha256): sha256 for sha256 in contents}
+        query = f"SELECT content, problem FROM facts WHERE content IN ({','.join('?' * len(keys))})"
         with self._lock:
-            if sha256 in self._new:
-                return self._new[sha256]
-            query = "SELECT problem FROM decoded WHERE sha256 = ? AND decoder = ?"
-            found = self._try(lambda base: base.execute(query, (sha256, self._decoder)).fetchone())
-            return found[0] if found and isinstance(found[0], str) else None
+            found = self._try(lambda base: base.execute(query, list(keys)).fetchall()) or []
+            found += [(key, self._new[key]) for key in keys if key in self._new]
+        return {keys[key]: problem for key, problem in found if isinstance(problem, str)}
 
-    def learn(self, sha256, problem):
-        """Keeps a fact; it is on disk at the latest after `close`."""
+    def learn(self, facts):
+        """Keeps `facts`, {sha256: problem}; they are on disk at the latest after `close`."""
         with self._lock:
-            self._new[sha256] = problem
-            if self._base is not None and len(self._new) >= BATCH:
+            self._new.update((self._key(sha256), problem) for sha256, problem in facts.items())
+            if len(self._new) >= BATCH:
                 self._flush()
 
     def close(self):
@@ -56,15 +58,19 @@ class Knowledge:
             self._try(lambda base: base.close())
             self._base = None
 
+    def _key(self, sha256):
+        return blake2b(self._decoder + sha256.encode(), digest_size=16).digest()
+
     def _flush(self):
-        rows = [(sha256, self._decoder, problem) for sha256, problem in self._new.items()]
+        # In the order in which they lie, so that a page is written once a batch.
+        facts = sorted(self._new.items())
+        self._new.clear()
 
         def write(base):
             with base:  # one transaction
-                base.executemany("INSERT OR REPLACE INTO decoded VALUES (?, ?, ?)", rows)
-            self._new.clear()
+                base.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)
 
-        if rows:
+        if facts:
             self._try(write)
 
     def _try(self, work):
@@ -88,10 +94,11 @@ def _open(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             base = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
             base.execute(
-                "CREATE TABLE IF NOT EXISTS decoded (sha256 TEXT, decoder TEXT, problem TEXT, "
-                "PRIMARY KEY (sha256, decoder)) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS facts (content BLOB PRIMARY KEY, problem TEXT) "
+                "WITHOUT ROWID"
             )
-            base.execute("SELECT sha256, decoder, problem FROM decoded LIMIT 1").fetchone()
+            base.execute("SELECT content, problem FROM facts LIMIT 1").fetchone()
+            base.execute(f"PRAGMA cache_size = {-CACHE}")
             return base
         except (sqlite3.Error, OSError) as fault:
             if base is not None:

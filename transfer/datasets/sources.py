@@ -109,6 +109,14 @@ def load(folder):
     )
 
 
+def require_known(source, nets):
+    """Raises InputError where `recommend` of the Source names a net that is not in `nets`: its
+    advice would be passed over in silence."""
+    for name in source.recommend:
+        if name not in ("any", *nets):
+            raise unknown(f"net in recommend of {source.name}", name, nets)
+
+
 def _classes(tree, layout):
     names = tree.get("classes", list, [])
     if layout in NUMBERED and not names:

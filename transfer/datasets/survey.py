@@ -1,43 +1,105 @@
-"""How an index comes about: every image is decoded once, judged, and given its part."""
+"""How an index comes about: every image is decoded once, judged, and given its part.
 
-import os
-from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
+Memory holds numbers alone (draft.Numbers): some 140 bytes an image while parts are drawn, up to 200
+were each a class and a track of its own, beside SQLite's caches and the few images under way.
+"""
 
-from tqdm import tqdm
+from dataclasses import replace
+
+import numpy as np
 
 from transfer.datasets import duplicates, splits
-from transfer.datasets.index import Row
+from transfer.datasets.draft import NONE, OWN, Draft
+from transfer.datasets.examination import examine
+from transfer.datasets.judged import Judged
 from transfer.datasets.knowledge import Knowledge
-from transfer.datasets.reading import decoder, images
+from transfer.datasets.reading import decoder
 from transfer.errors import InputError
 
 
 def build(found, source, *, strict, by, per_class, validation, test, seed, store=None):
-    """(rows, notes): the index of the images `found`, in their order, and sentences to print.
+    """(rows, notes): the Rows of the index of the images `found`, in their order, to go through as
+    often as one likes, and sentences to print.
 
     validation, test: fractions, None for those of `source`; store: the folder in which to keep what
     decoding taught, None to keep nothing; the rest as the keys of `split` in params.yaml.
     Raises InputError for two images of one id, fewer than two classes, a class without a usable
-    image, what splits.assign refuses, and, where `strict`, for the first problem.
+    image, what splits.assign refuses, a disk that can't take the draft, and, where `strict`, for
+    the first problem.
     """
+    draft = Draft()
     with Knowledge(store, decoder.VERSION) as knowledge:
-        rows = examine(found, knowledge)
-    own = {row.split for row in rows}
-    tracked = any(row.group for row in rows)
+        for rows in examine(found, knowledge):
+            draft.add(rows)
+    rows = draft.numbers()
     _check_ids(rows)
-    rows = duplicates.groups(duplicates.set_aside(rows))
+    rivals = duplicates.rivals(rows)
+    rows = replace(rows, bad=rows.bad | (rivals != NONE))
+    judged = Judged(draft, rows, rivals, duplicates.groups(rows))
     if strict:
-        _refuse_problems(rows)
-    _check_classes(rows, source.name)
-    rows = splits.assign(
+        _refuse_problems(judged)
+    _check_classes(judged, source.name)
+    judged.splits = splits.assign(
         rows,
+        judged.groups,
         by=by,
         per_class=per_class,
         validation=source.split["validation"] if validation is None else validation,
         test=source.split["test"] if test is None else test,
         seed=seed,
     )
+    return judged, _notes(judged, source, by, per_class, validation, test)
+
+
+def _check_ids(rows):
+    counts = np.bincount(rows.id)
+    times = counts.max(initial=0)
+    if times > 1:
+        first = np.argmax(counts[rows.id] == times)
+        raise InputError(
+            f"{times} images have the id {rows.row(first).id}; give the archives different folders"
+        )
+
+
+def _refuse_problems(judged):
+    bad = np.flatnonzero(judged.rows.bad)
+    if len(bad):
+        raise InputError(
+            f"{len(bad)} of {len(judged.rows)} images can't be used, the first "
+            f"{judged.told(bad[0])}; mend or remove them, or set strict: false to set them aside"
+        )
+
+
+def _check_classes(judged, name):
+    rows = judged.rows
+    usable = np.bincount(rows.label[~rows.bad], minlength=rows.label.max(initial=NONE) + 1) > 0
+    lost = np.flatnonzero(~usable[rows.label])
+    if len(lost):
+        raise InputError(
+            f"dataset {name}: class {rows.row(lost[0]).label} has no usable image, the first "
+            f"{judged.told(lost[0])}; mend or remove the class"
+        )
+    if len(usable) < 2:
+        received = rows.row(0).label if len(rows) else "none"
+        raise InputError(f"dataset {name} needs at least two classes; received {received}")
+    good = np.flatnonzero(~rows.bad)
+    first = np.empty(judged.groups.max() + 1, np.int32)  # [groups]
+    first[judged.groups[good[::-1]]] = good[::-1]
+    first = first[judged.groups[good]]
+    astray = np.flatnonzero(rows.label[good] != rows.label[first])
+    if len(astray):
+        row, other = rows.row(good[astray[0]]), rows.row(first[astray[0]])
+        group = judged.group(good[astray[0]])
+        raise InputError(
+            f"dataset {name}: track {group} spans the classes {other.label} and {row.label}; "
+            "a track is of one class"
+        )
+
+
+def _notes(judged, source, by, per_class, validation, test):
+    rows = judged.rows
+    own = {OWN[part] for part in np.unique(rows.part)}
+    drawn = {splits.SPLITS[split] for split in np.unique(judged.splits)}
     notes = [
         f"split.{part} is not used: {source.name} has a {part} part of its own"
         for part, given in (("validation", validation), ("test", test))
@@ -46,98 +108,17 @@ def build(found, source, *, strict, by, per_class, validation, test, seed, store
     notes += [
         f"{source.name} has no {part} part: it is drawn from its train part"
         for part in ("validation", "test")
-        if source.kind == "own"
-        and own != {""}
-        and part not in own
-        and any(r.split == part for r in rows)
+        if source.kind == "own" and own != {""} and part in drawn - own
     ]
-    if by == "group" and not tracked:
+    if by == "group" and rows.track.max() == NONE:
         notes.append(f"{source.name} knows no tracks: split.by group keeps only copies together")
-    short = splits.short_classes(rows, per_class)
-    if short:
-        least = min(short, key=lambda label: (short[label], label))
+    trained = np.bincount(rows.label[judged.splits == splits.SPLITS.index(splits.TRAIN)])
+    short = [] if per_class == "all" else np.flatnonzero((trained > 0) & (trained < per_class))
+    if len(short):
+        least = short[np.argmin(trained[short])]
+        label = rows.row(np.argmax(rows.label == least)).label
         notes.append(
             f"{len(short)} classes have fewer than {per_class} training images and use all they "
-            f"have; the fewest: {least}, {short[least]}"
+            f"have; the fewest: {label}, {trained[least]}"
         )
-    return rows, notes
-
-
-def examine(found, knowledge):
-    """Rows of the images `found`, with the source's part in `split`, the track in `group`, and in
-    `problem` why one can't be decoded.  Images are decoded in threads, a bounded number at once."""
-    workers = os.cpu_count() or 1
-    rows, window = [], deque()
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        tqdm(desc="index", unit=" images", disable=None) as bar,
-    ):
-        for image in found:
-            window.append(pool.submit(_row, image, knowledge))
-            if len(window) >= 4 * workers:
-                rows.append(window.popleft().result())
-                bar.update()
-        for job in window:
-            rows.append(job.result())
-            bar.update()
-    return rows
-
-
-def _row(image, knowledge):
-    sha256 = images.digest(image)
-    problem = _problem(image, sha256, knowledge)
-    return Row(image.id, image.member, image.label, image.part, image.track, sha256, problem)
-
-
-def _problem(image, sha256, knowledge):
-    """Why `image` can't be decoded, or ""."""
-    if not isinstance(image.data, bytes):
-        return ""
-    try:
-        images.check_name(image)  # not kept: knowledge is about content, whatever its name
-    except decoder.Unreadable as fault:
-        return str(fault)
-    problem = knowledge.get(sha256)
-    if problem is None:
-        problem = ""
-        try:
-            decoder.decode(image.data)
-        except decoder.Unreadable as fault:
-            problem = str(fault)
-        knowledge.learn(sha256, problem)
-    return problem
-
-
-def _check_ids(rows):
-    id_, times = Counter(row.id for row in rows).most_common(1)[0] if rows else ("", 0)
-    if times > 1:
-        raise InputError(f"{times} images have the id {id_}; give the archives different folders")
-
-
-def _refuse_problems(rows):
-    bad = [row for row in rows if row.problem]
-    if bad:
-        raise InputError(
-            f"{len(bad)} of {len(rows)} images can't be used, the first {bad[0].id}: "
-            f"{bad[0].problem}; mend or remove them, or set strict: false to set them aside"
-        )
-
-
-def _check_classes(rows, name):
-    good = {row.label for row in rows if not row.problem}
-    for row in rows:
-        if row.label not in good:
-            raise InputError(
-                f"dataset {name}: class {row.label} has no usable image, the first {row.id}: "
-                f"{row.problem}; mend or remove the class"
-            )
-    if len(good) < 2:
-        received = ", ".join(sorted(good)) or "none"
-        raise InputError(f"dataset {name} needs at least two classes; received {received}")
-    labels = {}
-    for row in rows:
-        if not row.problem and labels.setdefault(row.group, row.label) != row.label:
-            raise InputError(
-                f"dataset {name}: track {row.group} spans the classes {labels[row.group]} and "
-                f"{row.label}; a track is of one class"
-            )
+    return notes
