@@ -35,9 +35,8 @@ def extracted(images, members, engine, square):
     row_of = {member: row for row, member in enumerate(members)}
     features = np.empty((len(members), engine.length), np.float32)
     seen = np.zeros(len(members), bool)
-    wanted = (image for image in images if image.member in row_of)
-    for found, block in extraction.computed(wanted, lambda: engine, square):
-        rows = [row_of[member] for member in found]
+    wanted = ((row_of[image.member], image) for image in images if image.member in row_of)
+    for rows, block in extraction.computed(wanted, lambda: engine, square):
         features[rows] = block
         seen[rows] = True
     assert seen.all(), "the reader did not give every member that it was asked for"

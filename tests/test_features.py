@@ -100,6 +100,7 @@ def test_a_cpu_without_bf16_runs_f32(capabilities, runs):
 
     assert engine.runs_in(Core(), "bf16") == runs
     assert engine.runs_in(Core(), "f32") == "f32"
+    assert engine.runs_in(Core(), "int8") == ("int8" if runs == "bf16" else "int8+f32")
 
 
 def test_whatever_the_number_of_workers(backbone, monkeypatch):
@@ -250,15 +251,16 @@ def test_an_image_that_changed_since_it_was_indexed_is_named(backbone):
 
 def test_an_image_with_other_bytes_than_were_indexed_is_refused(backbone):
     compiled = Engine(graphs.open_pooled(backbone[0], (("features", 1),), 64, BATCH), "f32")
-    digests = {f"m{n}": digest(photo) for n, photo in enumerate(images(PHOTOS))}
+    digests = [bytes.fromhex(digest(photo)) for photo in images(PHOTOS)]
     square = Square(64, "bilinear")
-    found = list(extraction.computed(images(PHOTOS), lambda: compiled, square, digests))
+    placed = list(enumerate(images(PHOTOS)))
+    found = list(extraction.computed(placed, lambda: compiled, square, digests))
     np.testing.assert_array_equal(
         np.concatenate([block for _, block in found]), features_of(backbone[0])
     )
-    swapped = digests | {"m3": digests["m4"]}
+    swapped = [*digests[:3], digests[4], *digests[4:]]
     with pytest.raises(InputError, match="m3 is not the image that was indexed: the index has"):
-        list(extraction.computed(images(PHOTOS), lambda: compiled, square, swapped))
+        list(extraction.computed(placed, lambda: compiled, square, swapped))
 
 
 def test_without_an_image_no_engine_is_opened():

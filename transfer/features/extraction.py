@@ -12,15 +12,32 @@ from transfer.datasets.reading import images as images_
 from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
 from transfer.features.engine import BATCH
+from transfer.features.pictures import Members
+
+
+def computing(read, pictures, engine, square):
+    """The `compute` of a supply.Supply of `pictures`, a Pictures.
+
+    read: called with a Members, yields the Images of a dataset that it names; engine, square: as
+    `computed` takes them.
+    """
+
+    def compute(lacking, is_mine):
+        found = read(Members(pictures, lacking))
+        placed = ((pictures.place(image.member), image) for image in found)
+        mine = ((place, image) for place, image in placed if is_mine(place))
+        return computed(mine, engine, square, pictures, len(lacking))
+
+    return compute
 
 
 def computed(images, engine, square, digests=None, total=None):
-    """Yields ([member], float32 [n, D]) of the `images`, in their order, a batch at a time; a few
-    batches are under way, whatever their number.
+    """Yields ([place], float32 [n, D]) of `images`, (place, Image) each, in their order, a batch at
+    a time; a few batches are under way, whatever their number.
 
     engine: a function that gives the Engine, called when the first image is decoded; square:
-    resizing.Square; digests: {member: hex sha256} as it was indexed, None to take images as they
-    are; total: how many are expected, for the display.
+    resizing.Square; digests: by place, the sha256 (bytes) of an image as it was indexed; None to
+    take images as they are; total: how many are expected, for the display.
     Raises InputError for an image that can't be decoded or isn't the one that was indexed.
     """
     filled = batches(_squares(images, square, digests), square.size, BATCH)
@@ -28,22 +45,23 @@ def computed(images, engine, square, digests=None, total=None):
     if first is None:
         return
     with tqdm(desc="extract", total=total, unit="img", disable=None) as bar:
-        for members, features in engine().stream(chain([first], filled)):
-            yield members, features
-            bar.update(len(members))
+        for places, features in engine().stream(chain([first], filled)):
+            yield places, features
+            bar.update(len(places))
 
 
 def _squares(images, square, digests):
-    """(member, uint8 [size, size, 3]) of each image."""
+    """(place, uint8 [size, size, 3]) of each image."""
 
-    def look(image):
-        if digests and images_.digest(image) != digests[image.member]:
+    def look(placed):
+        place, image = placed
+        if digests is not None and images_.digest(image) != digests[place].hex():
             raise InputError(
                 f"{image.member} is not the image that was indexed: the index has the sha256 "
-                f"{digests[image.member][:12]}... and its bytes have another; run `dvc repro` again"
+                f"{digests[place].hex()[:12]}... and its bytes have another; run `dvc repro` again"
             )
         try:
-            return image.member, square(images_.pixels(image))
+            return place, square(images_.pixels(image, square.least))
         except Unreadable as fault:
             raise InputError(
                 f"{image.member} could be read when it was indexed and now can't: {fault}; "
@@ -70,14 +88,14 @@ def ahead(look, items):
 
 
 def batches(squares, size, length):
-    """From (row, uint8 [size, size, 3]) to (rows, uint8 [length, size, size, 3]), the batches that
-    an Engine takes; the last one is padded with zeros."""
-    rows, images = [], np.zeros((length, size, size, 3), np.uint8)
-    for row, pixels in squares:
-        images[len(rows)] = pixels
-        rows.append(row)
-        if len(rows) == length:
-            yield rows, images
-            rows, images = [], np.zeros((length, size, size, 3), np.uint8)
-    if rows:
-        yield rows, images
+    """From (place, uint8 [size, size, 3]) to (places, uint8 [length, size, size, 3]), the batches
+    that an Engine takes; the last one is padded with zeros."""
+    places, images = [], np.zeros((length, size, size, 3), np.uint8)
+    for place, pixels in squares:
+        images[len(places)] = pixels
+        places.append(place)
+        if len(places) == length:
+            yield places, images
+            places, images = [], np.zeros((length, size, size, 3), np.uint8)
+    if places:
+        yield places, images

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from transfer.features.kernels import KERNELS
+
 # Pillow's kernels: pixel centres at .5, and where the image shrinks the kernel widens with it, so
 # that no detail folds into noise.
-KERNELS = {
-    "bicubic": Image.Resampling.BICUBIC,
-    "bilinear": Image.Resampling.BILINEAR,
-    "nearest": Image.Resampling.NEAREST,
-}
+_RESAMPLING = {name: Image.Resampling[name.upper()] for name in KERNELS}
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,18 @@ class Square:
     kernel: str
     crop: str = "none"
 
+    @property
+    def least(self):
+        """How short, in pixels, the sides of an image may be decoded (see decoder.decode): twice
+        what is asked for, so that the kernel still decides what the square looks like."""
+        return 2 * self.size
+
     def __call__(self, pixels):
         if self.crop == "centre":
             pixels = centre(pixels)
         if pixels.shape[:2] == (self.size, self.size):
             return pixels
-        square = Image.fromarray(pixels).resize((self.size, self.size), KERNELS[self.kernel])
+        square = Image.fromarray(pixels).resize((self.size, self.size), _RESAMPLING[self.kernel])
         return np.asarray(square)
 
 

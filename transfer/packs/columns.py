@@ -1,10 +1,51 @@
 """The columns of a pack, features, labels, ids and groups, and whether they fit each other."""
 
+from itertools import islice
+
 import numpy as np
 
 from transfer.errors import InputError
 
 BLOCK = 1 << 22  # bytes of features looked at in one go
+ROWS = 4096  # of a column of strings that are in memory at once
+
+
+class Strings:
+    """N strings as a column of fixed width: an array of them, or anything that gives them, the same
+    ones, each time that it is iterated over, and of which no more than ROWS are held.
+
+    Where one of them is no string, dtype is none of strings and kind says what was met.
+    """
+
+    ndim = 1
+
+    def __init__(self, values):
+        self._values = values
+        self._length, width, self.dtype = 0, 1, np.dtype("O")
+        if isinstance(values, np.ndarray):
+            self._length, self.ndim, self.kind = len(values), values.ndim, kind(values)
+            self.dtype = values.dtype.newbyteorder("<") if len(values) else np.dtype("<U1")
+            return
+        for value in values:
+            if not isinstance(value, str):
+                self.kind = f"{kind(value)} among them"
+                return
+            self._length += 1
+            width = max(width, len(value))
+        self.dtype, self.kind = np.dtype(f"<U{width}"), "strings"
+
+    def __len__(self):
+        return self._length
+
+    def blocks(self):
+        """Yields arrays of consecutive strings."""
+        if isinstance(self._values, np.ndarray):
+            for start in range(0, len(self), ROWS):
+                yield self._values[start : start + ROWS]
+            return
+        values = iter(self._values)
+        while block := list(islice(values, ROWS)):
+            yield np.array(block, self.dtype)
 
 
 def check(path, rows, labels, ids, groups, classes):
@@ -14,9 +55,8 @@ def check(path, rows, labels, ids, groups, classes):
     for name, column in (("labels", labels), ("ids", ids), ("groups", groups)):
         if name != "labels" and column is None:
             continue
-        if name != "labels" and (
-            not isinstance(column, np.ndarray) or column.dtype.kind != "U" or column.ndim != 1
-        ):
+        is_array = isinstance(column, np.ndarray | Strings)
+        if name != "labels" and not (is_array and column.dtype.kind == "U" and column.ndim == 1):
             raise InputError(f"{path}: {name} must be strings [N]; received {kind(column)}")
         if len(column) != rows:
             raise InputError(
@@ -45,6 +85,8 @@ def check_finite(features, start, path):
 
 
 def kind(value):
+    if isinstance(value, Strings):
+        return value.kind
     if isinstance(value, np.ndarray):
         return f"{'objects' if value.dtype.hasobject else value.dtype} {list(value.shape)}"
     return f"a {type(value).__name__}"

@@ -29,7 +29,8 @@ def read(path):
     """The Pack in `path`: ours, or anybody's dict of `features` and `labels`, of Python 2 or 3.
 
     Others' features may be [N, ...] of any float or integer kind, and labels [N] or [N, 1] of any
-    integer kind, or a list.  Runs nothing that the file may hold.  Raises InputError where it is
+    integer kind, or a list; what is float32 or int64 already stays in the file, all else is copied
+    into memory.  Runs nothing that the file may hold.  Raises InputError where it is
     not such a file, or its parts don't fit each other.
     """
     tree = load(Path(path))

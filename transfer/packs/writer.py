@@ -19,7 +19,8 @@ def write(path, *, features, labels, ids, groups, classes, recipe, shape=None, f
 
     `features`: float32 [N, D], or an iterable of its consecutive rows as float32 [n, D] together
     with `shape` = (N, D); stored [N, D] where `flat`, else [N, 1, 1, D].  `labels`: integers [N],
-    0..C-1; `ids`, `groups`: N strings; `classes`: C names; `recipe`: a dict of plain values.
+    0..C-1; `ids`, `groups`: N strings each, see columns.Strings; `classes`: C names; `recipe`: a
+    dict of plain values.
     Raises InputError where they don't fit each other, or the file can't be written.
     """
     path = Path(path)
@@ -28,7 +29,7 @@ def write(path, *, features, labels, ids, groups, classes, recipe, shape=None, f
         raise InputError(f"{path}: features must be [N, D]; received the shape {shape}")
     features = _blocks(features) if isinstance(features, np.ndarray) else features
     rows, length = (int(n) for n in shape)
-    labels, ids, groups = np.asarray(labels), _strings(ids), _strings(groups)
+    labels, ids, groups = np.asarray(labels), columns.Strings(ids), columns.Strings(groups)
     if rows == 0 and labels.size == 0:
         labels = labels.astype(np.int64)  # an empty list is taken for floats
     columns.check(path, rows, labels, ids, groups, classes)
@@ -37,9 +38,9 @@ def write(path, *, features, labels, ids, groups, classes, recipe, shape=None, f
         with replacing(path, "wb") as file:
             file.write(b"\x80\x04}")  # protocol 4, an empty dict
             write_array(file, "features", stored, "<f4", _checked(features, rows, length, path))
-            write_array(file, "labels", (rows,), "<i8", [labels.astype("<i8")])
-            write_array(file, "ids", (rows,), ids.dtype.str, [ids])
-            write_array(file, "groups", (rows,), groups.dtype.str, [groups])
+            write_array(file, "labels", (rows,), "<i8", [labels])
+            write_array(file, "ids", (rows,), ids.dtype.str, ids.blocks())
+            write_array(file, "groups", (rows,), groups.dtype.str, groups.blocks())
             file.write(plain("classes") + plain([str(name) for name in classes]) + b"s")
             file.write(plain("recipe") + plain(recipe) + b"s.")
     except OSError as fault:
@@ -66,11 +67,3 @@ def _checked(chunks, rows, length, path):
             yield chunk
     if done != rows:
         raise InputError(f"{path}: expected features of {rows} rows; received {done}")
-
-
-def _strings(values):
-    """A column of strings as an array of fixed width; what is no string is left to `check`."""
-    values = np.asarray(values)
-    if values.size == 0:
-        return np.zeros(values.shape, "<U1")
-    return values.astype(values.dtype.newbyteorder("<")) if values.dtype.kind == "U" else values

@@ -1,4 +1,4 @@
-"""Features of images by their content: from the store, and computed where it lacks them."""
+"""Features of pictures by their content: from the store, and computed where it lacks them."""
 
 import time
 
@@ -6,24 +6,26 @@ import numpy as np
 
 from transfer.features.store.scratch import Scratch
 
-CLAIM = 128  # images claimed together: few enough to share well, many enough to cost nothing
-COMMIT, SECONDS = 256, 1.0  # a commit is of so many images, or so long after the last
+CLAIM = 128  # pictures claimed together: few enough to share well, many enough to cost nothing
+COMMIT, SECONDS = 256, 1.0  # a commit is of so many pictures, or so long after the last
 BLOCK = 1 << 22  # bytes of features read in one go
+LOOK = 4096  # pictures asked for in one transaction
 POLL = 0.1  # seconds between looks at what other processes are computing
 
 
 class Supply:
-    """The features of `members` {hex sha256: member} by recipe `key`.
+    """The features of M `pictures` by recipe `key`; a picture is known by its place, 0..M-1.
 
-    compute: called with {member: sha256} and a function that says of a sha256 whether it is still
-    to be computed; yields ([sha256], float32 [n, D]).  folder: where features lie meanwhile that
-    the store can't keep.  computed: how many this run has computed.
+    pictures: a sequence of M different contents, the 32 bytes of a sha256 each.  compute: called
+    with the places to compute, ascending int64 [n], and a function that says of a place whether it
+    is still to be computed; yields ([place], float32 [n, D]).  folder: where features lie meanwhile
+    that the store can't keep.  computed: how many this run has computed.
     """
 
-    def __init__(self, store, key, members, compute, folder):
+    def __init__(self, store, key, pictures, compute, folder):
         self.computed = 0
-        self._store, self._key, self._members, self._compute = store, key, members, compute
-        self._scratch = Scratch(folder)
+        self._store, self._key, self._pictures, self._compute = store, key, pictures, compute
+        self._scratch = Scratch(folder, len(pictures))
 
     def __enter__(self):
         return self
@@ -34,70 +36,92 @@ class Supply:
     def fill(self):
         """Computes what the store lacks, shared with other processes that do the same; returns when
         all is there."""
-        lacking = self._lacking(self._members)
-        if lacking:
-            self._run(lacking, _Claims(self._store, self._key, lacking))
-        while lacking := self._lacking(lacking):
-            mine = self._store.claim(self._key, lacking)
-            if mine:  # of a process that was killed, or of one that failed
-                self._run([image for image in lacking if image in mine], lambda image: True)
+        lacking = self._lacking(np.arange(len(self._pictures)))
+        if len(lacking):
+            self._run(lacking, _Claims(lacking, self._claimed))
+        while len(lacking := self._lacking(lacking)):
+            mine = self._claimed(lacking)
+            if mine.any():  # of a process that was killed, or of one that failed
+                self._run(lacking[mine], lambda place: True)
             else:
                 time.sleep(POLL)
 
-    def blocks(self, images, length):
-        """Yields the features of `images` in their order as float32 [n, D], D = `length`, a few MB
-        at a time.  What has gone from the store since `fill` is computed again."""
-        step = max(1, BLOCK // (4 * length))
-        for start in range(0, len(images), step):
-            block = images[start : start + step]
+    def blocks(self, places, length):
+        """Yields the features of the pictures at `places`, integers [n], in their order as float32
+        [.., D], D = `length`, a few MB at a time.  What has gone from the store since `fill` is
+        computed again."""
+        for block in _pieces(places, max(1, BLOCK // (4 * length))):
             out = np.empty((len(block), length), np.float32)
-            found = self._store.read(self._key, block, out)
-            if any(not found[i] and image not in self._scratch for i, image in enumerate(block)):
-                gone = set(self._lacking(images[start:]))
-                gone.update(image for i, image in enumerate(block) if not found[i])
-                gone = [image for image in dict.fromkeys(images[start:]) if image in gone]
-                self._run([i for i in gone if i not in self._scratch], lambda image: True, False)
+            found = self._store.read(self._key, self._contents(block), out)
+            if not (found | self._scratch.holds(block)).all():
+                # With all else that has gone, since the archive is read once for them together.
+                gone = self._lacking(np.arange(len(self._pictures)))
+                gone = np.union1d(gone, block[~found & ~self._scratch.holds(block)])
+                self._run(gone, lambda place: True, keep=False)
             for row in np.flatnonzero(~found):
                 out[row] = self._scratch.get(block[row], length)
             yield out
 
-    def _lacking(self, images):
-        missing = self._store.missing(self._key, images)
-        return [image for image in missing if image not in self._scratch]
+    def _contents(self, places):
+        return [self._pictures[place] for place in places]
 
-    def _run(self, images, is_mine, keep=True):
-        wanted = {self._members[image]: image for image in images}
-        for names, features in _commits(self._compute(wanted, is_mine)):
-            self.computed += len(names)
-            if not (keep and self._store.write(self._key, names, features)):
-                self._scratch.put(names, features)
+    def _lacking(self, places):
+        """Those of `places` whose features are neither in the store nor in the scratch file."""
+        lacks = [np.empty(0, np.int64)]
+        for piece in _pieces(places[~self._scratch.holds(places)], LOOK):
+            contents = self._contents(piece)
+            missing = set(self._store.missing(self._key, contents))
+            lacks.append(piece[[content in missing for content in contents]])
+        return np.concatenate(lacks)
+
+    def _claimed(self, places):
+        """Bool [n]: which of `places` are now this process's to compute."""
+        mine = [np.empty(0, bool)]
+        for piece in _pieces(places, LOOK):
+            contents = self._contents(piece)
+            claimed = self._store.claim(self._key, contents)
+            mine.append(np.array([content in claimed for content in contents]))
+        return np.concatenate(mine)
+
+    def _run(self, lacking, is_mine, keep=True):
+        for places, features in _commits(self._compute(lacking, is_mine)):
+            self.computed += len(places)
+            contents = self._contents(places)
+            if not (keep and self._store.write(self._key, contents, features)):
+                self._scratch.put(places, features)
 
 
 class _Claims:
-    """Whether an image is this process's to compute; claimed by neighbours in `images`, when the
-    first of them is asked for."""
+    """Whether a picture is this process's to compute; claimed by neighbours in `lacking`, ascending
+    places, when the first of them is asked for."""
 
-    def __init__(self, store, key, images):
-        self._store, self._key, self._images = store, key, images
-        self._group = {image: i // CLAIM for i, image in enumerate(images)}
-        self._mine = {}
+    def __init__(self, lacking, claimed):
+        self._lacking, self._claimed = lacking, claimed
+        self._mine = np.zeros(len(lacking), bool)
+        self._asked = np.zeros(len(lacking) // CLAIM + 1, bool)
 
-    def __call__(self, image):
-        group = self._group[image]
-        if group not in self._mine:
-            asked = self._images[group * CLAIM : (group + 1) * CLAIM]
-            self._mine[group] = self._store.claim(self._key, asked)
-        return image in self._mine[group]
+    def __call__(self, place):
+        row = np.searchsorted(self._lacking, place)
+        group = row // CLAIM
+        if not self._asked[group]:
+            neighbours = slice(group * CLAIM, (group + 1) * CLAIM)
+            self._mine[neighbours] = self._claimed(self._lacking[neighbours])
+            self._asked[group] = True
+        return self._mine[row]
+
+
+def _pieces(places, step):
+    return (places[start : start + step] for start in range(0, len(places), step))
 
 
 def _commits(computed):
-    """Joins pieces of ([name], float32 [n, D]) to such as are worth a transaction."""
-    names, pieces, since = [], [], time.monotonic()
+    """Joins pieces of ([place], float32 [n, D]) to such as are worth a transaction."""
+    places, pieces, since = [], [], time.monotonic()
     for some, features in computed:
-        names += some
+        places += some
         pieces.append(features)
-        if len(names) >= COMMIT or time.monotonic() - since >= SECONDS:
-            yield names, np.concatenate(pieces)
-            names, pieces, since = [], [], time.monotonic()
-    if names:
-        yield names, np.concatenate(pieces)
+        if len(places) >= COMMIT or time.monotonic() - since >= SECONDS:
+            yield places, np.concatenate(pieces)
+            places, pieces, since = [], [], time.monotonic()
+    if places:
+        yield places, np.concatenate(pieces)

@@ -1,0 +1,132 @@
+"""What of an index is extracted: its different pictures, and those that each part shows.
+
+Numbers alone are held, some 80 bytes a row of the index; names are read anew from its file as the
+packs take them.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from transfer.datasets.index import PARTS
+from transfer.features.store import keys
+
+_CONTENT, _MEMBER = 32, 16  # bytes: a sha256; a BLAKE2b, of which no two names have the same
+
+
+@dataclass(frozen=True)
+class Part:
+    """The n rows of a part: labels int64 [n], 0..C-1; places int32 [n] of their pictures."""
+
+    name: str
+    labels: np.ndarray
+    places: np.ndarray
+    rows: Iterable  # the whole index
+
+    def column(self, name):
+        """The n values of a column of the index, as often as it is iterated over."""
+        return _Column(self.rows, self.name, name)
+
+
+class Pictures(Sequence):
+    """M different pictures, in the order in which the index lists them first: the 32 bytes of the
+    sha256 of each, by its place 0..M-1."""
+
+    def __init__(self, contents, members):
+        """contents: V32 [M]; members: V16 [M], `_key` of the first member that shows it."""
+        self._contents = contents.tobytes()
+        self._order = np.argsort(members).astype(np.int32)
+        self._members = members[self._order]
+
+    def __len__(self):
+        return len(self._order)
+
+    def __getitem__(self, place):
+        if not 0 <= place < len(self):
+            raise IndexError(place)  # where iterating over them ends
+        return self._contents[_CONTENT * place : _CONTENT * (place + 1)]
+
+    def place(self, member):
+        """The place of the picture that `member` shows, or None where it is not listed first."""
+        key = np.frombuffer(_key(member), self._members.dtype)[0]
+        at = np.searchsorted(self._members, key)
+        if at == len(self._members) or self._members[at] != key:
+            return None
+        return int(self._order[at])
+
+
+class Members:
+    """The members that show the pictures at `places`, for a reader: `in` and `len`."""
+
+    def __init__(self, pictures, places):
+        self._pictures, self._length = pictures, len(places)
+        self._chosen = np.zeros(len(pictures), bool)
+        self._chosen[places] = True
+
+    def __len__(self):
+        return self._length
+
+    def __contains__(self, member):
+        place = self._pictures.place(member)
+        return place is not None and bool(self._chosen[place])
+
+
+def listed(rows):
+    """(Pictures, [Part of each of PARTS], class names, sorted) of the index `rows`, which can be
+    iterated over any number of times; rows of no part are passed over.
+
+    Raises InputError for a row without a sha256.
+    """
+    contents, members, numbers = bytearray(), bytearray(), {}
+    labels, parts = array("i"), array("b")
+    for row in rows:
+        if row.split in PARTS:
+            contents += keys.of_image(row.sha256)
+            members += _key(row.member)
+            labels.append(numbers.setdefault(row.label, len(numbers)))
+            parts.append(PARTS.index(row.split))
+    contents, members = (
+        np.frombuffer(contents, f"V{_CONTENT}"),
+        np.frombuffer(members, f"V{_MEMBER}"),
+    )
+    first, places = _each_once(contents)
+    classes = sorted(numbers)
+    rank = np.empty(len(classes), np.int64)  # of a label's number among the sorted names
+    rank[[numbers[name] for name in classes]] = np.arange(len(classes))
+    labels, parts = np.asarray(labels), np.asarray(parts)
+    found = [
+        Part(name, rank[labels[parts == number]], places[parts == number], rows)
+        for number, name in enumerate(PARTS)
+    ]
+    return Pictures(contents[first], members[first]), found, classes
+
+
+def _each_once(contents):
+    """(rows int64 [M] that show a content first, ascending; places int32 [R] in them of the content
+    of each row) of `contents` V32 [R]."""
+    order = np.argsort(contents, kind="stable")  # equal contents side by side, in the rows' order
+    starts = np.ones(len(order), bool)
+    for at in range(1, len(order), 1 << 16):  # a copy of all of them would be as large as they are
+        piece = contents[order[at - 1 : at + (1 << 16)]]
+        starts[at : at + (1 << 16)] = piece[1:] != piece[:-1]
+    first = np.sort(order[starts])
+    places = np.empty(len(order), np.int32)
+    places[order] = np.searchsorted(first, order[starts])[np.cumsum(starts) - 1]
+    return first, places
+
+
+def _key(member):
+    return hashlib.blake2b(member.encode(), digest_size=_MEMBER).digest()
+
+
+@dataclass(frozen=True)
+class _Column:
+    rows: Iterable
+    part: str
+    name: str
+
+    def __iter__(self):
+        return (getattr(row, self.name) for row in self.rows if row.split == self.part)
