@@ -205,6 +205,16 @@ def test_chunks_do_not_show():
     assert head.probabilities(x[:0]).shape == (0, 4)
 
 
+def test_chunks_are_the_whole_and_small():
+    head, (x, _) = fitted(), blobs(2500)
+    chunks = list(head.chunks(x))
+    assert max(map(len, chunks)) == stacks.CHUNK < 2500
+    assert np.array_equal(np.concatenate(chunks), head.probabilities(x))
+    x[2100, 1] = np.inf
+    with pytest.raises(InputError, match="row 2100 of the features gives no probabilities"):
+        list(head.chunks(x))
+
+
 def test_features_of_another_length_are_refused():
     with pytest.raises(InputError, match="takes 10 features an image; received 9"):
         fitted().probabilities(np.zeros((2, 9), np.float32))

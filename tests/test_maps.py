@@ -5,19 +5,17 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tests.answered import answered
 from tests.examples import blobs
-from transfer.packs.reader import Pack
-from transfer.reports import maps, predictions
+from transfer.reports import maps, plots, predictions
 
 
 def written(path, features, labels, part="test"):
     """The map of features [N, D] as dicts, and what is to be printed; one in ten answers wrong."""
-    rows = [
-        (f"{part}/{i}", part, "g", f"c{y}", f"c{y if i % 10 else 9}", "1", "-1", "mirror")
-        for i, y in enumerate(labels)
-    ]
-    pack = Pack(features, labels, None, None, None, None)
-    said = maps.write(path, {part: pack}, rows)
+    said = np.where(np.arange(len(labels)) % 10, labels, 9)
+    ids = np.array([f"{part}/{i}" for i in range(len(labels))], str)
+    found = answered(np.eye(10)[said], labels, part=part, ids=ids, features=features)
+    said = maps.write(path, found)
     return predictions.read(path, maps.COLUMNS), said
 
 
@@ -61,10 +59,9 @@ def test_neighbours_on_the_map_are_of_one_class():
     assert (y[distance.argmin(axis=1)] == y).mean() > 0.95
 
 
-def test_validation_is_drawn_where_there_is_no_test(tmp_path):
-    x, y = blobs(5)
-    found, _ = written(tmp_path / "m.csv", x, y, "validation")
-    assert found[0]["id"] == "validation/0"
+def test_validation_is_drawn_where_there_is_no_test():
+    assert plots.shown({"test": 0, "validation": 5}, maps.ORDER) == "validation"
+    assert plots.shown({"test": 5, "validation": 5}, maps.ORDER) == "test"
 
 
 def test_too_many_images_are_thinned_by_a_stable_rule(tmp_path, monkeypatch):

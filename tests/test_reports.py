@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pytest
 
+from tests.answered import answered, told
 from tests.evaluated import prepare, run_stage
 from tests.examples import blobs, fitted, write_pack
-from transfer.datasets import duplicates, index
+from transfer.datasets import index
 from transfer.errors import InputError
-from transfer.reports import intervals, metrics, plots, predictions, summary
+from transfer.reports import answers, intervals, metrics, plots, predictions, summary
 
 # Five images of three classes; predicted 0, 1, 1, 2, 0.
 P = np.array(
@@ -20,8 +21,12 @@ P = np.array(
 LABELS = np.array([0, 0, 1, 2, 2])
 
 
+def measure(*given):
+    return metrics.measure(answered(*given))
+
+
 def test_metrics_by_hand():
-    found = metrics.measure(P, LABELS)
+    found = measure(P, LABELS)
     assert found["accuracy"] == pytest.approx(3 / 5)
     assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1 + 1 / 2) / 3)
     # F1 = 2 right / (images + predictions): 2/4, 2/3, 2/3
@@ -40,23 +45,23 @@ def test_metrics_by_hand():
 
 
 def test_classes_without_images_do_not_count():
-    found = metrics.measure(P[:3], LABELS[:3])
+    found = measure(P[:3], LABELS[:3])
     assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
     assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
 
 
 def test_top5_counts_the_five_best():
     p = np.tile(np.array([0.3, 0.2, 0.15, 0.13, 0.12, 0.1], np.float32), (6, 1))
-    found = metrics.measure(p, np.arange(6))
+    found = measure(p, np.arange(6))
     assert found["top5"] == pytest.approx(5 / 6)
     even = np.full((6, 6), 1 / 6)
-    assert metrics.ranks(even, np.arange(6)).tolist() == [0, 1, 2, 3, 4, 5]
-    assert "top5" not in metrics.measure(p[:, :5], np.arange(5)[[0, 1, 2, 3, 4, 0]])
+    assert answers.ranks(even, np.arange(6)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert "top5" not in measure(p[:, :5], np.arange(5)[[0, 1, 2, 3, 4, 0]])
 
 
 def test_an_impossible_class_has_a_finite_loss():
     p = np.array([[1, 0], [1, 0]], np.float32)
-    found = metrics.measure(p, np.array([0, 1]))
+    found = measure(p, np.array([0, 1]))
     assert found["log_loss"] == pytest.approx(-math.log(np.finfo(np.float32).eps) / 2)
 
 
@@ -76,9 +81,44 @@ def test_metrics_do_not_depend_on_the_order_of_rows():
     p, labels = rng.dirichlet(np.ones(7), 90), rng.integers(0, 7, 90)
     groups = np.array([f"g{i // 3}" for i in range(90)])
     order = rng.permutation(90)
-    one = metrics.measure(p, labels, groups)
-    two = metrics.measure(p[order], labels[order], groups[order])
+    one = measure(p, labels, groups)
+    two = measure(p[order], labels[order], groups[order])
     assert one == pytest.approx(two, abs=1e-12)
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+def test_answers_do_not_depend_on_the_chunks():
+    rng = np.random.default_rng(0)
+    p, labels = rng.dirichlet(np.ones(7), 90).astype(np.float32), rng.integers(0, 7, 90)
+    p[::4] = p[0]  # ties between images
+    p[1::4, 3] = p[1::4].max(axis=1)  # and between classes
+    whole = answered(p, labels)
+    parts = answers.of("test", whole.pack, whole.classes, "mirror", np.array_split(p, 11))
+    for name in ("predicted", "confidence", "log_probability", "rank", "group"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), name)
+    assert ((whole.rank == 0) == (whole.predicted == labels)).all()
+
+
+def test_names_are_numbered_as_they_are_equal(monkeypatch):
+    monkeypatch.setattr(answers, "BLOCK", 7)
+    names = np.array([f"{'é' * (i % 13)}{i % 5}" for i in range(200)] + ["", "\udcff", " "])
+    found = answers.numbered(names)
+    _, expected = np.unique(names, return_inverse=True)
+    assert len(set(zip(found.tolist(), expected.tolist(), strict=True))) == expected.max() + 1
+    assert set(found.tolist()) == set(range(expected.max() + 1))
+    assert answers.numbered(names[:0]).tolist() == []
+
+
+def test_rows_of_a_foreign_pack_are_named_by_their_number():
+    p = np.tile(np.array([0.75, 0.25], np.float32), (3, 1))
+    found = answered(p, [0, 1, 0])
+    rows = list(predictions.rows(found))
+    assert rows[1] == (1, "validation", 1, "c1", "c0", "0.75", "-1.38629", "mirror")
+    assert list(predictions.rows(found, np.array([2, 0]))) == [rows[2], rows[0]]
+    assert [row["id"] for row in predictions.wrong(found)] == [1]
+    assert metrics.measure(found)["n_groups"] == 3
 
 
 # --- intervals --------------------------------------------------------------------------------
@@ -133,8 +173,7 @@ def test_perfectly_correlated_groups_are_as_wide_as_their_number():
 
 def test_groups_of_one_are_independent_images():
     correct = np.arange(50) % 5 > 0
-    names = np.array([f"image {i}" for i in range(50)])
-    assert intervals.accuracy_interval(correct, names) == intervals.wilson(0.8, 50)
+    assert intervals.accuracy_interval(correct, np.arange(50)[::-1]) == intervals.wilson(0.8, 50)
 
 
 @pytest.mark.parametrize("value", [True, False])
@@ -153,22 +192,39 @@ def test_pairs_of_groups_are_drawn_as_groups_would_be():
     assert intervals.bootstrap(right, images) == pytest.approx(plain, abs=0.015)
 
 
+def test_a_resampling_in_pieces_is_the_same(monkeypatch):
+    rng = np.random.default_rng(3)
+    images = rng.integers(1, 30, 500)
+    right = rng.integers(0, images + 1)
+    found = intervals.bootstrap(right, images)
+    for drawn in (1, 900, 10**9):
+        monkeypatch.setattr(intervals, "DRAWN", drawn)
+        assert intervals.bootstrap(right, images) == found
+    pairs, times = intervals._pairs(right, images)
+    both = np.stack([right, images], axis=1)
+    expected, counts = np.unique(both, axis=0, return_counts=True)
+    assert pairs.tolist() == expected.tolist()
+    assert times.tolist() == counts.tolist()
+
+
 # --- files ------------------------------------------------------------------------------------
 
 
-def row(id_, label, split, problem="", part=""):
-    return index.Row(id_, f"{id_}.png", label, split or part, id_, f"sha-{id_}", problem)
+def row(id_, label, split, problem=""):
+    return index.Row(id_, f"{id_}.png", label, split, id_, f"sha-{id_}", problem)
 
 
 def test_summary_tells_unreadable_from_set_aside():
-    copies = [index.Row(f"i{n}", "m", label, "", "", "same") for n, label in enumerate("ab")]
-    copies += [index.Row(f"i{n}", "m", "a", part, "", "leak") for n, part in ((2, "test"), (3, ""))]
-    rows = duplicates.set_aside([*copies, row("i4", "a", "", "truncated file")])
+    copy = f"{index.SET_ASIDE} under another label: b (i1)"
+    rows = [row(f"i{n}", "ab"[n % 2], "", copy) for n in range(3)]
+    rows += [row("i4", "a", "", "truncated file"), row("t", "a", "test")]
     rows += [row("i5", "a", "train"), row("i6", "b", "train"), row("i7", "b", "train")]
-    found = summary.summary(fitted(), {}, 3, rows, 2, "own")
+    counts = summary.census(iter(rows))
+    assert counts.training == {"a": 1, "b": 2}
+    found = summary.summary(fitted(), {}, 3, counts, 2, "own")
     assert (found["n_unreadable"], found["n_set_aside"], found["n_train"]) == (1, 3, 3)
     assert found["n_classes_short"] == 1
-    assert summary.summary(fitted(), {}, 3, rows, "all", "own")["n_classes_short"] == 0
+    assert summary.summary(fitted(), {}, 3, counts, "all", "own")["n_classes_short"] == 0
     assert (found["data"], found["weights"]) == ("own", "untrained")
 
 
@@ -190,29 +246,25 @@ def test_curves_have_all_columns(tmp_path):
     assert (tmp_path / "c.csv").read_text() == "epoch,loss,val_loss,acc,val_acc,weights\n"
 
 
-def test_confusion_takes_validation_else_test(tmp_path):
-    of = {name: name for name in predictions.COLUMNS}
-    rows = [
-        tuple((of | {"split": part, "label": "a, b", "predicted": predicted}).values())
-        for part, predicted in (("validation", "x"), ("test", "y"))
-    ]
-    plots.confusion(tmp_path / "c.csv", rows)
-    assert (tmp_path / "c.csv").read_text() == 'actual,predicted,weights\n"a, b",x,weights\n'
-    plots.confusion(tmp_path / "c.csv", rows[1:])
-    assert (tmp_path / "c.csv").read_text() == 'actual,predicted,weights\n"a, b",y,weights\n'
+def test_validation_is_shown_else_test():
+    assert plots.shown({"validation": 3, "test": 5}) == "validation"
+    assert plots.shown({"validation": 0, "test": 5}) == "test"
+    assert plots.shown({"validation": 3, "test": 5}, ("test", "validation")) == "test"
+    none = told(classes="ab")
+    assert plots.shown({"validation": none, "test": none}) == "test"
+    assert plots.shown({"validation": told(("g", "a", "a"), classes="ab"), "test": none}) != "test"
 
 
-def table(*answers, part="validation"):
-    """Rows of predictions.csv; answers: (group, label, predicted)."""
-    return [
-        (f"i{i}", part, group, label, predicted, "0.9", "-1", "mirror")
-        for i, (group, label, predicted) in enumerate(answers)
-    ]
+def test_confusion_has_a_row_an_image(tmp_path):
+    plots.confusion(tmp_path / "c.csv", told(("g", "a, b", "x"), classes=["x", "a, b"]))
+    assert (tmp_path / "c.csv").read_text() == 'actual,predicted,weights\n"a, b",x,mirror\n'
+    plots.confusion(tmp_path / "c.csv", told(classes="ab"))
+    assert (tmp_path / "c.csv").read_text() == "actual,predicted,weights\n"
 
 
 def test_recall_has_a_row_a_class_and_counts_a_group_once(tmp_path):
-    rows = table(*[("g", "b", "b")] * 3, ("h", "b", "a"), ("i", "a", "a"))
-    plots.recall(tmp_path / "r.csv", rows, ["b", "c", "a"], "mirror")
+    images = [("g", "b", "b")] * 3 + [("h", "b", "a"), ("i", "a", "a")]
+    plots.recall(tmp_path / "r.csv", told(*images, classes=["b", "c", "a"]))
     b, c, a = predictions.read(tmp_path / "r.csv", plots.RECALL)
     low, high = intervals.wilson(0.75, 2)
     assert (float(b["recall"]), b["right"], b["n"], b["n_groups"]) == (0.75, "3", "4", "2")
@@ -221,12 +273,10 @@ def test_recall_has_a_row_a_class_and_counts_a_group_once(tmp_path):
     assert (a["class"], a["recall"], a["high"]) == ("a", "1", "1")
 
 
-def test_recall_is_of_the_images_of_the_confusion(tmp_path):
-    rows = [*table(("g", "a", "b"), part="test"), *table(("g", "a", "a"))]
-    plots.recall(tmp_path / "r.csv", rows, "ab", "mirror")
-    assert predictions.read(tmp_path / "r.csv", plots.RECALL)[0]["recall"] == "1"
-    plots.recall(tmp_path / "r.csv", rows[:1], "ab", "mirror")
-    assert predictions.read(tmp_path / "r.csv", plots.RECALL)[0]["recall"] == "0"
+def test_a_group_of_two_labels_counts_for_both(tmp_path):
+    plots.recall(tmp_path / "r.csv", told(("g", "a", "a"), ("g", "b", "a"), classes="ab"))
+    rows = predictions.read(tmp_path / "r.csv", plots.RECALL)
+    assert [(row["n_groups"], row["recall"]) for row in rows] == [("1", "1"), ("1", "0")]
 
 
 def test_a_table_is_read_as_written_or_refused(tmp_path):

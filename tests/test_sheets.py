@@ -10,8 +10,9 @@ from transfer.errors import InputError
 from transfer.reports import exhibits, sheets
 
 
-def predicted(id_, label, said, probability, part="validation"):
-    return (id_, part, id_, label, said, f"{probability}", "-1", "mirror")
+def wrong(id_, probability, group=None):
+    answer = {"label": "a", "predicted": "b", "probability": f"{probability}"}
+    return {"id": id_, "group": id_ if group is None else group, **answer}
 
 
 def training(label, n):
@@ -33,30 +34,35 @@ def inks(path):
         return {colour for _, colour in sheet.getcolors(2**24)}
 
 
-def test_mistakes_are_the_surest_wrong_answers_of_the_confusions_part():
-    rows = [
-        predicted("right", "a", "a", 0.999),
-        predicted("less", "a", "b", 0.6),
-        predicted("tie b", "a", "b", 0.7),
-        predicted("tie a", "b", "a", 0.7),
-        predicted("other part", "a", "b", 1.0, "test"),
-    ]
-    found = exhibits.mistakes(rows)
+def test_mistakes_are_the_surest_wrong_answers():
+    rows = [wrong("less", 0.6), wrong("tie b", 0.7), wrong("tie a", 0.7)]
+    found = exhibits.mistakes("validation", 4, iter(rows))
     assert (found.part, found.n, found.wrong) == ("validation", 4, 3)
     assert [exhibit.id for exhibit in found.surest] == ["tie a", "tie b", "less"]
-    many = [predicted(f"{i:03}", "a", "b", i / 100) for i in range(90)]
-    found = exhibits.mistakes(many)
+    many = [wrong(f"{i:03}", i / 100) for i in range(90)]
+    found = exhibits.mistakes("validation", 99, many)
     assert (found.wrong, len(found.surest)) == (90, exhibits.MISTAKES)
-    assert found.surest[0].id == "089"
-    track = [(*row[:2], "track", *row[3:]) for row in many]
-    found = exhibits.mistakes(track)
+    assert found.surest[0] == exhibits.Exhibit("089", "a", "b", 0.89)
+    track = [row | {"group": "track"} for row in many]
+    found = exhibits.mistakes("validation", 99, track)
     assert (found.wrong, [exhibit.id for exhibit in found.surest]) == (90, ["089"])
-    assert exhibits.mistakes([]) == exhibits.Mistakes("test", 0, 0, [])
+    assert exhibits.mistakes("test", 0, []) == exhibits.Mistakes("test", 0, 0, [])
+
+
+def test_mistakes_are_those_that_sorting_all_of_them_finds():
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, (30, 200, 9), (3000, 3)).tolist()
+    rows = [wrong(f"{i % 40}", p / 30, f"group {g}") for p, g, i in numbers]
+    surest = {}
+    for row in sorted(rows, key=lambda row: (-float(row["probability"]), row["id"])):
+        surest.setdefault(row["group"], (row["id"], float(row["probability"])))
+    found = exhibits.mistakes("test", 5000, rows).surest
+    assert [(shown.id, shown.probability) for shown in found] == list(surest.values())[:25]
 
 
 def test_samples_spread_over_a_class_and_keep_the_order_of_classes():
     listed = [*training("b", 600), *training("a", 2), index.Row("t", "m", "a", "test", "", "")]
-    found = exhibits.samples(listed, ["b", "a", "empty"])
+    found = exhibits.samples(listed, {"b": 600, "a": 2, "empty": 0})
     assert list(found) == ["b", "a", "empty"]
     assert [exhibit.id for exhibit in found["b"]] == [f"b/{i}" for i in range(0, 600, 50)]
     assert [exhibit.id for exhibit in found["a"]] == ["a/0", "a/1"]
@@ -67,7 +73,8 @@ def test_samples_spread_over_a_class_and_keep_the_order_of_classes():
 def test_many_classes_have_fewer_samples_each(classes, each):
     names = [f"{i:04}" for i in range(classes)]
     listed = [row for name in names for row in training(name, each * 7)]
-    assert {len(found) for found in exhibits.samples(listed, names).values()} == {each}
+    counts = dict.fromkeys(names, each * 7)
+    assert {len(found) for found in exhibits.samples(listed, counts).values()} == {each}
 
 
 def test_a_sheet_of_43_classes_is_no_wider_than_a_page(tmp_path):
@@ -112,7 +119,7 @@ def test_images_that_have_gone_are_told_in_one_sentence(tmp_path):
     with pytest.raises(InputError, match=r"1 images that the index does not list, such as x; run"):
         exhibits.pictures(tmp_path, tmp_path, [], wanted)
     listed = [index.Row("x", "a/2.png", "a", "train", "", "")]
-    with pytest.raises(InputError, match=r"lacks 1 members that its index lists, such as a/2.png"):
+    with pytest.raises(InputError, match=r"lacks 1 members that its index lists"):
         exhibits.pictures(tmp_path, tmp_path, listed, wanted)
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from transfer.errors import InputError
 from transfer.heads import stacks
+from transfer.packs.gathering import Gatherer
 
 # Keras' defaults (keras/src/optimizers/adam.py).
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7
@@ -64,13 +65,13 @@ def train(
     adam = Adam([array for pair in layers for array in pair])
     rounds = range(1, epochs + 1)
     rounds = tqdm(rounds, "head", disable=None if bar else True, leave=False, unit="epoch")
-    curves = {}
+    curves, gatherer = {}, Gatherer(features)
     # One BLAS thread: see `stacks`.  What overflows is told in one sentence, not in warnings.
     with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
         for epoch in rounds:
             order = np.arange(len(labels)) if rng is None else rng.permutation(len(labels))
-            batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-            means = _epoch(adam, layers, (features, labels), batches, on_batch)
+            batches = (order[i : i + batch_size] for i in range(0, len(order), batch_size))
+            means = _epoch(adam, layers, (gatherer, labels), batches, on_batch)
             if not all(np.isfinite(array).all() for array in (*adam.arrays, means["loss"])):
                 raise _not_finite("training", epoch)
             if validation is not None and len(validation[1]):
@@ -86,13 +87,13 @@ def train(
 
 
 def _epoch(adam, layers, training, batches, on_batch):
-    """One pass over `batches`, lists of row numbers; returns the means over their rows."""
-    features, labels = training
+    """One pass over `batches`, arrays of row numbers; returns the means over their rows."""
+    gatherer, labels = training
     sums, seen = np.zeros(2), 0
     for batch in batches:
         # Within a batch any order gives the same step, and a file is read best in its own.
         rows = np.sort(batch)
-        h, log_p = stacks.forward(layers, np.asarray(features[rows], np.float32))
+        h, log_p = stacks.forward(layers, gatherer.rows(rows))
         sums += stacks.sums(log_p, labels[rows])
         adam.step(stacks.gradients(layers, h, log_p, labels[rows]))
         seen += len(rows)

@@ -38,24 +38,34 @@ class Head:
     options: dict = field(default_factory=dict)
 
     def probabilities(self, features):
-        """float32 [N, C] of features [N, D], which may be memory-mapped: a chunk at a time."""
+        """float32 [N, C] of features [N, D], which may be memory-mapped."""
+        p = np.empty((len(features), len(self.classes)), np.float32)  # [N, C]
+        done = 0
+        for chunk in self.chunks(features):
+            p[done : done + len(chunk)] = chunk
+            done += len(chunk)
+        return p
+
+    def chunks(self, features):
+        """Yields the probabilities of consecutive rows of `features`, float32 [n, C], n at most
+        stacks.CHUNK, so that neither the features nor the answers are in memory as a whole.
+
+        Raises InputError where the features are of another length, or not finite.
+        """
         kind = kinds.named(self.kind)
         d, _ = kind.sizes(self.arrays)
         if features.ndim != 2 or features.shape[1] != d:
             received = "x".join(map(str, features.shape[1:]))
             raise InputError(f"the head takes {d} features an image; received {received}")
-        p = np.empty((len(features), len(self.classes)), np.float32)  # [N, C]
         for start in range(0, len(features), stacks.CHUNK):
-            p[start : start + stacks.CHUNK] = kind.probabilities(
-                self.arrays, features[start : start + stacks.CHUNK]
-            )
-        if not np.isfinite(p).all():
-            row = int(np.argmin(np.isfinite(p).all(axis=1)))
-            raise InputError(
-                f"row {row} of the features gives no probabilities: it holds values that are not "
-                "finite or too large for float32"
-            )
-        return p
+            p = kind.probabilities(self.arrays, features[start : start + stacks.CHUNK])
+            finite = np.isfinite(p).all(axis=1)
+            if not finite.all():
+                raise InputError(
+                    f"row {start + int(finite.argmin())} of the features gives no probabilities: "
+                    "it holds values that are not finite or too large for float32"
+                )
+            yield p
 
     def save(self, path):
         """Writes the file whole or not at all; equal heads have equal bytes."""

@@ -1,5 +1,6 @@
 """Which images the sheets show, and those images, made small as they are read."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,6 @@ from transfer.datasets import sources
 from transfer.datasets.reading import images, readers
 from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
-from transfer.reports import plots, predictions
 
 MISTAKES = 25
 IMAGES = 300  # of all classes together, about what a sheet can hold
@@ -38,50 +38,60 @@ class Mistakes:
     surest: list[Exhibit]
 
 
-def mistakes(rows):
-    """The Mistakes on the images that `plots.confusion` shows, the surest first, at most MISTAKES.
+def mistakes(part, n, rows):
+    """The Mistakes on the n images of `part`, the surest first, at most MISTAKES.
 
-    rows: those of `predictions.table`.
+    rows: yields, as dicts, the rows of `predictions.rows` whose answers are wrong.
     """
-    part, found = plots.shown(rows)
-    told = [dict(zip(predictions.COLUMNS, row, strict=True)) for row in found]
-    wrong = [row for row in told if row["label"] != row["predicted"]]
-    surest = {}  # group: its row
-    for row in sorted(wrong, key=lambda row: (-float(row["probability"]), str(row["id"]))):
-        surest.setdefault(row["group"], row)
-    shown = [
-        Exhibit(str(row["id"]), row["label"], row["predicted"], float(row["probability"]))
-        for row in surest.values()
-    ]
-    return Mistakes(part, len(found), len(wrong), shown[:MISTAKES])
+    surest, last, wrong = {}, None, 0  # {group: (what orders it, its Exhibit)}
+    for row in rows:
+        # The place in the part settles between images that are alike in all else.
+        order = (-float(row["probability"]), str(row["id"]), wrong)
+        wrong += 1
+        if len(surest) == MISTAKES and order > last:
+            continue
+        if row["group"] not in surest or order < surest[row["group"]][0]:
+            shown = Exhibit(order[1], row["label"], row["predicted"], -order[0])
+            surest[row["group"]] = (order, shown)
+        if len(surest) > MISTAKES:
+            surest.pop(max(surest, key=lambda group: surest[group][0]))
+        last = max(order for order, _ in surest.values())
+    return Mistakes(part, n, wrong, [exhibit for _, exhibit in sorted(surest.values())])
 
 
-def samples(listed, classes):
+def samples(listed, training):
     """{class: [Exhibit]} of training images, evenly spaced in the index, so that a class of tracks
-    shows several.  listed: the rows of the index; classes: names, in the order of the sheet."""
-    each = min(max(IMAGES // max(1, len(classes)), EACH.start), EACH.stop - 1)
-    training = {name: [] for name in classes}
+    shows several.
+
+    listed: yields the rows of the index; training: {class: how many training images they list}, in
+    the order of the sheet.
+    """
+    each = min(max(IMAGES // max(1, len(training)), EACH.start), EACH.stop - 1)
+    places = {name: _spaced(n, min(each, n)) for name, n in training.items()}
+    found, passed = {name: [] for name in training}, Counter()
     for row in listed:
-        if row.split == "train" and row.label in training:
-            training[row.label].append(Exhibit(row.id, row.label))
-    return {name: _spaced(found, min(each, len(found))) for name, found in training.items()}
+        if row.split == "train" and row.label in found:
+            if passed[row.label] in places[row.label]:
+                found[row.label].append(Exhibit(row.id, row.label))
+            passed[row.label] += 1
+    return found
 
 
-def _spaced(found, n):
-    return [found[i * len(found) // n] for i in range(n)]
+def _spaced(n, few):
+    return {i * n // few for i in range(few)}
 
 
 def pictures(folder, raw, listed, *exhibits):
     """{id: Image RGB of at most SIDE x SIDE pixels, or the reason why it can't be read}.
 
-    folder: the dataset folder; raw: the folder of its archives; listed: the rows of the index;
-    exhibits: lists of Exhibits.  Raises InputError for an exhibit that the index does not list,
-    and for faults of the files.
+    folder: the dataset folder; raw: the folder of its archives; listed: yields the rows of the
+    index; exhibits: lists of Exhibits.  Raises InputError for an exhibit that the index does not
+    list, and for faults of the files.
     """
     wanted = {exhibit.id for some in exhibits for exhibit in some}
     if not wanted:
         return {}
-    places = {row.id: row.member for row in listed}
+    places = {row.id: row.member for row in listed if row.id in wanted}
     missing = wanted - places.keys()
     if missing:
         raise InputError(

@@ -7,12 +7,14 @@ import numpy as np
 Z = 1.959963984540054  # the standard normal's 97.5 % point
 RESAMPLES = 2000
 SEED = 0
+DRAWN = 1 << 18  # numbers of a resampling that are in memory at once
 
 
 def accuracy_interval(correct, groups=None):
     """(low, high) of the accuracy, both in 0..1.
 
-    correct: bool [N], N >= 1; groups: None or a name for each image [N].
+    correct: bool [N], N >= 1; groups: None, or the number of each image's group [N], where each of
+    0..G-1 has an image.
     Images of one group (frames of one sign) are right or wrong together, so what varies from
     sample to sample is the group.  Where a group is one image, the images are independent trials
     and Wilson's interval holds; else groups are resampled.
@@ -31,9 +33,9 @@ def accuracy_interval(correct, groups=None):
 
 
 def group_sums(correct, groups):
-    """(right answers [G], images [G]) of the G groups, in the order of their names."""
-    _, member = np.unique(np.asarray(groups), return_inverse=True)
-    return np.bincount(member, correct).astype(np.int64), np.bincount(member)
+    """(right answers [G], images [G]) of the groups 0..G-1."""
+    images = np.bincount(groups)
+    return np.bincount(groups[correct], minlength=len(images)), images
 
 
 # Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22;
@@ -59,9 +61,22 @@ def wilson(accuracy, n):
 # and thousands of tracks cost no more than the few pairs they have.
 def bootstrap(right, images):
     """(low, high) by resampling groups, seeded; right, images: integers [G] of the G groups."""
-    pairs, times = np.unique(np.stack([right, images], axis=1), axis=0, return_counts=True)
+    pairs, times = _pairs(right, images)
     rng = np.random.default_rng(SEED)
-    drawn = rng.multinomial(len(right), times / len(right), size=RESAMPLES)  # [RESAMPLES, K]
-    sums = drawn @ pairs  # [RESAMPLES, 2]
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
+    accuracies = np.empty(RESAMPLES)
+    step = max(1, DRAWN // len(pairs))  # drawn in pieces they are the same as drawn at once
+    for start in range(0, RESAMPLES, step):
+        size = min(step, RESAMPLES - start)
+        drawn = rng.multinomial(len(right), times / len(right), size=size)  # [size, K]
+        sums = drawn @ pairs  # [size, 2]
+        accuracies[start : start + size] = sums[:, 0] / sums[:, 1]
+    low, high = np.quantile(accuracies, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _pairs(right, images):
+    """The K different (right, images) [K, 2], ascending, and how many groups have each [K]."""
+    # As one number, which orders as the pair does: to sort pairs takes many times the memory.
+    base = int(images.max()) + 1
+    pairs, times = np.unique(right * base + images, return_counts=True)
+    return np.stack(np.divmod(pairs, base), axis=1), times

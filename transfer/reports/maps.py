@@ -5,12 +5,14 @@ as its authors do; both by scikit-learn.  Neighbours are true, distances and siz
 are not, and neither axis has a unit.
 """
 
+import heapq
 from hashlib import sha256
 
 import numpy as np
 
-from transfer.reports import plots, predictions
+from transfer.reports import predictions
 
+ORDER = ("test", "validation")  # the first of these parts that has images is drawn
 COLUMNS = ("x", "y", "label", "predicted", "correct", "id", "weights")
 MOST = 1000  # rows: t-SNE takes about 3 seconds of one core for them
 DIMENSIONS = 50
@@ -18,32 +20,31 @@ PERPLEXITY = 30  # about how many neighbours count; scikit-learn's own default
 FEWEST = 10  # different rows that have neighbours to speak of; below, a PCA to 2 is drawn
 
 
-def write(path, packs, rows):
-    """Writes COLUMNS, a row an image of test, or of validation where test is empty; at most MOST.
-
-    packs: {part: Pack}; rows: those of `predictions.table`, for each part in its pack's order.
-    Returns the sentences to print: which images are drawn, where not all are.
-    """
-    part, found = plots.shown(rows, ("test", "validation"))
-    chosen = drawn([row[0] for row in found], MOST)
-    points = flat(packs[part].features[chosen]) if chosen else ()
+def write(path, answers):
+    """Writes COLUMNS, a row an image of `answers`: the part that `plots.shown` names of ORDER; at
+    most MOST.  Returns the sentences to print: which images are drawn, where not all are."""
+    n = len(answers)
+    ids = range(n) if answers.pack.ids is None else answers.pack.ids
+    chosen = np.array(drawn(ids, MOST), np.intp)
+    points = flat(answers.pack.features[chosen]) if n else ()
     table = []
-    for (x, y), row in zip(points, (found[i] for i in chosen), strict=True):
-        image = dict(zip(predictions.COLUMNS, row, strict=True))
-        names = (image["label"], image["predicted"])
+    for (x, y), row in zip(
+        points, predictions.named(predictions.rows(answers, chosen)), strict=True
+    ):
+        names = (row["label"], row["predicted"])
         correct = "yes" if names[0] == names[1] else "no"
-        table.append((f"{x:.3f}", f"{y:.3f}", *names, correct, image["id"], image["weights"]))
+        table.append((f"{x:.3f}", f"{y:.3f}", *names, correct, row["id"], row["weights"]))
     predictions.write(path, table, COLUMNS)
-    if len(chosen) == len(found):
+    if len(chosen) == n:
         return []
-    return [f"the map shows {MOST} of {len(found)} {part} images, those whose ids hash lowest"]
+    return [f"the map shows {MOST} of {n} {answers.part} images, those whose ids hash lowest"]
 
 
 def drawn(ids, most):
     """Indices, ascending, of the `most` ids with the lowest sha256: an image that is added moves
     at most one other out, whatever the order of the files."""
-    ranked = sorted(range(len(ids)), key=lambda i: sha256(str(ids[i]).encode()).digest())
-    return sorted(ranked[:most])
+    hashed = ((sha256(str(id_).encode()).digest(), i) for i, id_ in enumerate(ids))
+    return sorted(i for _, i in heapq.nsmallest(most, hashed))
 
 
 def flat(features):

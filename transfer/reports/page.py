@@ -58,10 +58,16 @@ def write(path="reports/report.html", reports="reports", head=trained.HEAD, root
 def gathered(reports, head, root):
     """All that the template shows, as a dict."""
     run = runs.read(reports / "metrics.json", head)
-    rows = predictions.read(reports / "predictions.csv")
-    part, shown = plots.shown([tuple(row.values()) for row in rows])
+    answers = reports / "predictions.csv"
+    counts = Counter(row["split"] for row in predictions.stream(answers))
+    part = plots.shown(counts)
+    wrong = (
+        row
+        for row in predictions.stream(answers)
+        if row["split"] == part and row["label"] != row["predicted"]
+    )
     tables = {name: charts.read(reports, chart) for name, chart in charts.CHARTS.items()}
-    captions = dict.fromkeys(charts.CHARTS, f"{part}, {len(shown)} images")
+    captions = dict.fromkeys(charts.CHARTS, f"{part}, {counts[part]} images")
     captions |= {"loss": "this run", "accuracy": "this run"}
     map_part, map_n = mapped(run.metrics)
     few = len(tables["map"])
@@ -78,7 +84,7 @@ def gathered(reports, head, root):
         },
         "recall": tables["recall"],
         "confusions": confusions(tables["confusion"]),
-        "mistakes": exhibits.mistakes([tuple(row.values()) for row in rows]),
+        "mistakes": exhibits.mistakes(part, counts[part], wrong),
         "recipe": json.dumps(run.head.recipe, indent=2, sort_keys=True, ensure_ascii=False),
         "fewest": maps.FEWEST,
         "origins": ORIGINS,
@@ -99,8 +105,8 @@ def compared(root):
 
 
 def mapped(metrics):
-    """(part, n) of the images that the map is of, by the rule of `maps.write`."""
-    part = next((p for p in ("test", "validation") if p in metrics), "validation")
+    """(part, n) of the images that the map is of, the first of `maps.ORDER` that has any."""
+    part = next((p for p in maps.ORDER if p in metrics), maps.ORDER[-1])
     return part, metrics.get(part, {"n": 0})["n"]
 
 

@@ -3,6 +3,8 @@
 Each file is drawn by a Vega-Lite template of that purpose in .dvc/plots.
 """
 
+import numpy as np
+
 from transfer.reports import predictions
 from transfer.reports.intervals import wilson
 
@@ -12,48 +14,48 @@ RECALL = ("class", "recall", "low", "high", "right", "n", "n_groups", "weights")
 CURVES = ("loss", "val_loss", "acc", "val_acc")
 
 
-def shown(rows, parts=("validation", "test")):
-    """(part, its rows) of the first of `parts` that has images; (last part, []) where none has.
-
-    rows: those of `predictions.table`.
-    """
-    column = predictions.COLUMNS.index("split")
-    for part in parts:
-        found = [row for row in rows if row[column] == part]
-        if found:
-            break
-    return part, found
+def shown(parts, order=("validation", "test")):
+    """The first part in `order` that has images, or the last where none has; `parts`: {part: its
+    Answers, or how many images it has}."""
+    return next((part for part in order if parts[part]), order[-1])
 
 
-def confusion(path, rows):
-    """Writes actual and predicted class and the weights' origin, a row an image of validation, or
-    of test where validation is empty.  rows: those of `predictions.table`."""
-    _, found = shown(rows)
-    columns = [predictions.COLUMNS.index(name) for name in ("label", "predicted", "weights")]
-    predictions.write(path, [[row[i] for i in columns] for row in found], CONFUSION)
+def confusion(path, answers):
+    """Writes actual and predicted class and the weights' origin, a row an image of `answers`: the
+    part that `shown` names."""
+    names, pairs = answers.classes, zip(answers.pack.labels, answers.predicted, strict=True)
+    predictions.write(path, ((names[y], names[k], answers.weights) for y, k in pairs), CONFUSION)
 
 
-def recall(path, rows, classes, weights):
-    """Writes RECALL, a row a class in the order of `classes`, over the same images as `confusion`.
+def recall(path, answers):
+    """Writes RECALL, a row a class in the order of `answers.classes`.
 
     low, high: the 95 % interval by Wilson, in which a group (a track of frames of one sign) is one
     trial, since its images are right or wrong together; a class has too few groups to resample.
     A class without an image has n 0 and no recall.
     """
-    seen = {name: ([], set()) for name in classes}  # name: ([right or not], {group})
-    for row in shown(rows)[1]:
-        image = dict(zip(predictions.COLUMNS, row, strict=True))
-        answers, groups = seen[image["label"]]
-        answers.append(image["predicted"] == image["label"])
-        groups.add(image["group"])
+    labels, n_classes = answers.pack.labels, len(answers.classes)
+    n = np.bincount(labels, minlength=n_classes)
+    right = np.bincount(labels[labels == answers.predicted], minlength=n_classes)
+    n_groups = _groups_by_class(labels, answers.group, n_classes)
     table = []
-    for name, (answers, groups) in seen.items():
+    for name, *counts in zip(
+        answers.classes, right.tolist(), n.tolist(), n_groups.tolist(), strict=True
+    ):
         found = ("", "", "")
-        if answers:
-            share = sum(answers) / len(answers)
-            found = tuple(f"{x:.6g}" for x in (share, *wilson(share, len(groups))))
-        table.append((name, *found, sum(answers), len(answers), len(groups), weights))
+        if counts[1]:
+            share = counts[0] / counts[1]
+            found = tuple(f"{x:.6g}" for x in (share, *wilson(share, counts[2])))
+        table.append((name, *found, *counts, answers.weights))
     predictions.write(path, table, RECALL)
+
+
+def _groups_by_class(labels, groups, n_classes):
+    """How many different groups the images of each class are of [C]."""
+    base = int(groups.max(initial=0)) + 1
+    both = labels * base + groups
+    both.sort()
+    return np.bincount(both[np.diff(both, prepend=-1) > 0] // base, minlength=n_classes)
 
 
 def curves(path, found, weights):

@@ -1,9 +1,12 @@
 """`reports/predictions.csv`: one row an image, enough to pair two experiments image by image."""
 
 import csv
+from itertools import chain
+
+import numpy as np
 
 from transfer.errors import InputError
-from transfer.reports.metrics import log_probabilities
+from transfer.reports.answers import BLOCK
 from transfer.writing import replacing
 
 COLUMNS = (
@@ -18,23 +21,36 @@ COLUMNS = (
 )
 
 
-def table(pack, part, probabilities, classes, weights):
-    """Rows of COLUMNS for one part: class names, the probability of the predicted class, and the
-    natural log of the true class's probability.
+def rows(answers, at=None):
+    """Yields the rows of COLUMNS of `answers`: class names, the probability of the predicted class,
+    and the natural log of the true class's probability.
 
-    pack: Pack of N images; probabilities: [N, C]; weights: where the net's come from.  An image
+    at: integers [n], the numbers of the rows wanted; None for all, in their order.  An image
     without an id is named by its row; one without a group is a group of its own.
     """
-    ids = range(len(pack.labels)) if pack.ids is None else pack.ids
-    groups = ids if pack.groups is None else pack.groups
-    predicted = probabilities.argmax(axis=1)
-    logs = log_probabilities(probabilities.astype(float), pack.labels)
-    return [
-        (id_, part, group, classes[y], classes[k], f"{p[k]:.6g}", f"{log:.6g}", weights)
+    pack, classes = answers.pack, answers.classes
+    n = len(answers) if at is None else len(at)
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        block = np.arange(start, stop) if at is None else at[start:stop]
+        ids = (block if pack.ids is None else pack.ids[block]).tolist()
+        groups = ids if pack.groups is None else pack.groups[block].tolist()
+        columns = (pack.labels, answers.predicted, answers.confidence, answers.log_probability)
         for id_, group, y, k, p, log in zip(
-            ids, groups, pack.labels, predicted, probabilities, logs, strict=True
-        )
-    ]
+            ids, groups, *(column[block].tolist() for column in columns), strict=True
+        ):
+            known = (id_, answers.part, group, classes[y], classes[k])
+            yield *known, f"{p:.6g}", f"{log:.6g}", answers.weights
+
+
+def named(rows):
+    """Yields `rows` of COLUMNS as dicts."""
+    return (dict(zip(COLUMNS, row, strict=True)) for row in rows)
+
+
+def wrong(answers):
+    """Yields, as dicts, the rows of `answers` that are wrong."""
+    return named(rows(answers, np.flatnonzero(answers.predicted != answers.pack.labels)))
 
 
 def write(path, rows, columns=COLUMNS):
@@ -45,18 +61,33 @@ def write(path, rows, columns=COLUMNS):
         writer.writerows(rows)
 
 
+def stream(path, columns=COLUMNS):
+    """Yields the rows that `write` wrote, as dicts of text; raises InputError where they are not of
+    `columns`."""
+    lines = _lines(path)
+    header = next(lines, None)
+    if header is None:
+        raise InputError(f"{path} is not a table: it is empty; run `dvc repro`")
+    for row in chain([header], lines):
+        if tuple(header) != tuple(columns) or len(row) != len(columns):
+            raise InputError(
+                f"{path} has the columns {', '.join(header)}; expected {', '.join(columns)} in "
+                "every row; run `dvc repro`"
+            )
+        if row is not header:
+            yield dict(zip(columns, row, strict=True))
+
+
 def read(path, columns=COLUMNS):
-    """The rows that `write` wrote, as dicts of text; InputError where they are not of `columns`."""
+    """The list of what `stream` yields."""
+    return list(stream(path, columns))
+
+
+def _lines(path):
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file, strict=True)
+            yield from csv.reader(file, strict=True)
     except FileNotFoundError:
         raise InputError(f"{path} is not here; run `dvc repro`") from None
-    except (UnicodeDecodeError, csv.Error, ValueError) as fault:
+    except (UnicodeDecodeError, csv.Error) as fault:
         raise InputError(f"{path} is not a table: {fault}; run `dvc repro`") from None
-    if tuple(header) != tuple(columns) or any(len(row) != len(columns) for row in rows):
-        raise InputError(
-            f"{path} has the columns {', '.join(header)}; expected {', '.join(columns)} in every "
-            "row; run `dvc repro`"
-        )
-    return [dict(zip(columns, row, strict=True)) for row in rows]

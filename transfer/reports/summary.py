@@ -1,7 +1,9 @@
 """`reports/metrics.json`: what was measured and on what, and the same as a short printed table."""
 
-from transfer.datasets import splits
-from transfer.datasets.duplicates import SET_ASIDE
+from collections import Counter
+from dataclasses import dataclass
+
+from transfer.datasets.index import SET_ASIDE
 from transfer.heads import trained
 from transfer.writing import write_json
 
@@ -10,20 +12,42 @@ DIGITS = 6  # of a metric: far below any interval's width, so that files stay eq
 COLUMNS = ("n", "accuracy", "95 % interval", "top5", "macro F1", "balanced", "log loss", "ECE")
 
 
-def summary(head, measured, n_train, rows, per_class, data):
+@dataclass(frozen=True)
+class Census:
+    """What the index lists: its training images by class, in the order in which classes come; how
+    many images could not be decoded, and how many contradict or leak into another."""
+
+    training: dict[str, int]
+    unreadable: int
+    set_aside: int
+
+
+def census(rows):
+    """The Census of the rows of the index, in one pass."""
+    training, problems, set_aside = Counter(), 0, 0
+    for row in rows:
+        if row.split == "train":
+            training[row.label] += 1
+        if row.problem:
+            problems += 1
+            set_aside += row.problem.startswith(SET_ASIDE)
+    return Census(dict(training), problems - set_aside, set_aside)
+
+
+def summary(head, measured, n_train, counts, per_class, data):
     """The dict of metrics.json.
 
-    head: Head; measured: {part: dict of `metrics.measure`}; rows: the index; per_class: the ceiling
-    of training images of a class, or "all"; data: where the images come from.
-    n_unreadable images could not be decoded; n_set_aside ones contradict or leak into another.
+    head: Head; measured: {part: dict of `metrics.measure`}; counts: the Census of the index;
+    per_class: the ceiling of training images of a class, or "all"; data: where the images come
+    from.
     """
-    set_aside = sum(row.problem.startswith(SET_ASIDE) for row in rows)
+    short = () if per_class == "all" else [n for n in counts.training.values() if n < per_class]
     return measured | {
         "data": data,
-        "n_classes_short": len(splits.short_classes(rows, per_class)),
-        "n_set_aside": set_aside,
+        "n_classes_short": len(short),
+        "n_set_aside": counts.set_aside,
         "n_train": n_train,
-        "n_unreadable": sum(row.problem != "" for row in rows) - set_aside,
+        "n_unreadable": counts.unreadable,
         "weights": trained.weights_origin(head.recipe),
     }
 

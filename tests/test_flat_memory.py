@@ -1,0 +1,151 @@
+"""Memory that does not grow with the number of images: stages train and evaluate."""
+
+import os
+import pickle
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from stages import evaluate, train
+from tests.evaluated import PATHS
+from tests.examples import RECIPE, fitted
+from tests.imports import ROOT
+from transfer.datasets import index
+from transfer.heads import trained
+from transfer.packs import writer
+from transfer.reports import maps
+
+MOST = 200  # bytes an image, beyond what any run takes
+FEW, MANY, D = 20_000, 40_000, 16
+C = 64  # so many that probabilities [N, C] would be told
+SOURCE = """layout: pickled
+classes: [{}]
+files: [{{name: all.p, url: "https://localhost/all.p", sha256: "{}"}}]
+"""
+
+
+def write(path, n, d=D, c=C, first=0):
+    """A pack of n rows, two of each group, ties among them; returns its ids, groups and labels."""
+    rng = np.random.default_rng(first)
+    labels = rng.integers(0, c, n)
+    ids = np.array([f"all/{i:05d}" for i in range(first, first + n)])
+    groups = np.array([f"the track with the long name {i // 2:09d}" for i in range(n)])
+    blocks = (
+        rng.normal(size=(min(1000, n - i), d)).astype(np.float32).round(1)
+        for i in range(0, n, 1000)
+    )
+    classes = [f"class {k}" for k in range(c)]
+    rest = {"labels": labels, "ids": ids, "groups": groups, "classes": classes, "recipe": RECIPE}
+    writer.write(path, features=blocks, shape=(n, d), **rest)
+    return ids, groups, [classes[y] for y in labels]
+
+
+def prepare(folder, n):
+    """The inputs of evaluate: n images of validation, a few of training and test."""
+    sizes, first = {"train": 100, "validation": n, "test": 50}, 0
+    folder.mkdir()
+    with (folder / "index.csv").open("w") as file:
+        file.write(",".join(index.COLUMNS) + "\n")
+        for part, size in sizes.items():
+            columns = write(folder / f"{part}.p", size, first=first)
+            file.writelines(
+                f"{id_},all.p:{int(id_[4:])},{label},{part},{group},-,\n"
+                for id_, group, label in zip(*columns, strict=True)
+            )
+            first += size
+    for name in ("images", "raw", "models"):
+        (folder / name).mkdir()
+    names = ", ".join(f"c{k}" for k in range(C))
+    (folder / "images/source.yaml").write_text(SOURCE.format(names, "a" * 64))
+    (folder / "raw/manifest.json").write_text('{"origin": "published", "files": []}')
+    images = {"features": np.zeros((first, 1, 1, 3), np.uint8), "labels": np.zeros(first, np.uint8)}
+    (folder / "raw/all.p").write_bytes(pickle.dumps(images))
+    kernel = np.random.default_rng(5).normal(size=(D, C)).astype(np.float32)
+    arrays = {"kernel_0": kernel, "bias_0": np.zeros(C, np.float32)}
+    about = vars(fitted(epochs=1)) | {"arrays": arrays, "classes": [f"class {k}" for k in range(C)]}
+    trained.Head(**about).save(folder / "models/head.npz")
+
+
+def peak(run):
+    """The most bytes that Python and NumPy held at once during `run` beyond those before."""
+    tracemalloc.start()
+    try:
+        run()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    head = "kind: mlp, epochs: 2, batch_size: 256, seed: 0, hidden: 4, initializer: glorot_uniform"
+    (tmp_path / "params.yaml").write_text(f"head: {{{head}}}\nsplit: {{per_class: 9}}\n")
+    return tmp_path
+
+
+def test_evaluate_takes_few_bytes_an_image(workspace, monkeypatch):
+    monkeypatch.setattr(maps, "MOST", 40)  # t-SNE of 1,000 takes seconds and tells nothing here
+
+    def run(folder):
+        evaluate.main(**{name: folder / path for name, path in PATHS.items()})
+
+    for name, n in (("warm", 300), ("few", FEW), ("many", MANY)):
+        prepare(workspace / name, n)
+    run(workspace / "warm")  # what is imported late
+    few, many = (peak(lambda name=name: run(workspace / name)) for name in ("few", "many"))
+    assert (many - few) / (MANY - FEW) < MOST
+    lines = (workspace / "many/reports/predictions.csv").read_text().count("\n")
+    assert lines == 1 + MANY + 50
+
+
+def test_train_takes_few_bytes_an_image(workspace):
+    write(workspace / "validation.p", 2000)
+
+    def run(name):
+        validation = workspace / "validation.p"
+        train.main(workspace / f"{name}.p", validation, workspace / f"{name}.npz")
+
+    for name, n in (("warm", 300), ("few", FEW), ("many", MANY)):
+        write(workspace / f"{name}.p", n)
+    run("warm")
+    few, many = (peak(lambda name=name: run(name)) for name in ("few", "many"))
+    assert (many - few) / (MANY - FEW) < MOST
+
+
+LIMITED = """
+import pathlib, resource, sys
+import numpy as np
+from stages import train
+from transfer.packs import reader
+
+np.ones((500, 500)) @ np.ones((500, 500))  # OpenBLAS takes its own memory once and keeps it
+(held,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData:"))
+limit = int(held) * 1024 + int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+paths = [pathlib.Path(name) for name in ("train.p", "validation.p", "head.npz")]
+features = reader.read(paths[0]).features
+try:
+    features.copy()
+except MemoryError:
+    print("a copy of the pack does not fit")
+train.main(*paths)
+"""
+
+
+def test_a_head_trains_from_a_pack_larger_than_memory(workspace):
+    # The limit is on private memory; what is mapped from a file is not of it.
+    write(workspace / "train.p", 40_000, d=256)
+    write(workspace / "validation.p", 10_000, d=256)
+    size = (workspace / "train.p").stat().st_size
+    words = [sys.executable, "-c", LIMITED, str(size // 2)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    said = run.stdout.splitlines()
+    assert said[0] == "a copy of the pack does not fit"
+    assert said[1].startswith("train: mlp head on mini features of sample, untrained: 40000 images")
+    assert (workspace / "head.npz").is_file()
