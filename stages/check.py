@@ -1,16 +1,17 @@
 """Checks every name and value in params.yaml before the first costly step.
 
-Reads params.yaml, and the card and the dataset folder that it names: by itself, since a name that
-is wrong may mean something to the shell.  Writes one constant line, so that nothing reruns because
-of it.  Runs each time: DVC would say of a dataset or a card that isn't there only that a path is
-missing, and look into a folder for whatever lies there.
+Reads params.yaml, all cards, and the dataset folder that params.yaml names: by itself, since a name
+that is wrong may mean something to the shell, and DVC would say of a folder that isn't there only
+that a path is missing, and look into it for whatever lies there.  So the folder is no dep, and what
+changes in it later is checked by the stages that read it.  Writes one constant line, so that
+nothing reruns because of it.
 """
 
 from transfer import errors, params
 from transfer.datasets import sources
-from transfer.datasets.reading import class_folders
+from transfer.datasets.reading import outline
 from transfer.features import choices
-from transfer.heads import kinds
+from transfer.heads import options
 from transfer.nets import cards
 from transfer.writing import replacing
 
@@ -21,13 +22,11 @@ def main(checked):
     net = cards.load(cards.CARDS / f"{given['net']}.yaml")
     folder = sources.FOLDER / given["dataset"]
     dataset = sources.load(folder)
-    for name in dataset.recommend:
-        if name not in ("any", *cards.known()):
-            raise errors.unknown(f"net in recommend of {dataset.name}", name, cards.known())
+    sources.require_known(dataset, cards.known())
     if dataset.kind == "own":
-        class_folders.places(folder)
+        outline.of_folder(folder)
     choices.choose(net, dataset.recommend, given)
-    kinds.named(given["head.kind"])
+    options.of(given["head.kind"])
     with replacing(checked) as file:
         file.write("params.yaml names what is here\n")
 

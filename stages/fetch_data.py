@@ -7,17 +7,20 @@ user's own images the manifest alone, since they are read in place.
 
 from transfer import errors, params
 from transfer.datasets import sources
-from transfer.datasets.rendering import sample
 from transfer.downloads import fetching, manifests, mirrors
+from transfer.nets import cards
 
 
 def main(source, raw):
     given = params.read("mirror")
     dataset = sources.load(source)
+    sources.require_known(dataset, cards.known())
     raw.mkdir(parents=True, exist_ok=True)
     if dataset.kind == "own":
         manifests.write(raw, "own")
     elif dataset.kind == "render":
+        from transfer.datasets.rendering import sample  # noqa: PLC0415  # imports scikit-image
+
         sample.render(raw / sources.RENDERED, dataset.render)
         manifests.write(raw, "rendered")
     else:

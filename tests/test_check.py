@@ -1,10 +1,13 @@
 """Stage check: every fault of params.yaml that can be known before the first costly step."""
 
+import shutil
+
 import pytest
 import yaml
 
 from stages import check
 from tests.imports import ROOT
+from tests.workspace import Workspace, pictures
 from transfer.datasets import sources
 from transfer.errors import InputError
 from transfer.nets import cards
@@ -19,6 +22,10 @@ def here(tmp_path, monkeypatch):
     (tmp_path / cards.CARDS).symlink_to(ROOT / cards.CARDS)
     (tmp_path / sources.FOLDER / "mine/one").mkdir(parents=True)
     (tmp_path / sources.FOLDER / "mine/one/a.png").write_bytes(b"")
+    (tmp_path / sources.FOLDER / "advised").mkdir()
+    (tmp_path / sources.FOLDER / "advised/source.yaml").write_text(
+        "render: {}\nrecommend: {minni: {size: 96}}\n"
+    )
     for name in ("sample", "cifar10"):
         (tmp_path / sources.FOLDER / name).symlink_to(ROOT / sources.FOLDER / name)
     monkeypatch.chdir(tmp_path)
@@ -52,6 +59,7 @@ def test_whatever_is_right_gives_one_constant_line(here):
         ),
         ({"extract": GIVEN["extract"] | {"cut": "block2"}}, "extract.cut: activations at a cut"),
         ({"split": GIVEN["split"] | {"validaton": 0.1}}, "unknown key in params.yaml"),
+        ({"dataset": "advised"}, "unknown net in recommend of advised 'minni'; known: mini, "),
     ],
 )
 def test_each_fault_is_one_sentence(here, changes, sentence):
@@ -60,3 +68,75 @@ def test_each_fault_is_one_sentence(here, changes, sentence):
     assert sentence in str(fault.value)
     assert "\n" not in str(fault.value)
     assert not (here / "checked").exists()
+
+
+# When DVC runs it
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory):
+    """The code and the cards, committed, and an untracked dataset `mine`, for `dvc repro check`."""
+    folder = tmp_path_factory.mktemp("check") / "repo"
+    for name in ("stages", "transfer", "models/cards", "data/datasets/sample"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (
+        ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "data/.gitignore",
+        "dvc.yaml", "params.yaml",
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    space = Workspace(folder, folder.parent / "store")
+    space.call("git", "init", "-q")
+    space.call("dvc", "repro", "check")
+    space.commit()
+    for member, picture in pictures(0):
+        path = folder / sources.FOLDER / "mine" / member
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    return space
+
+
+RUNS = "Running stage 'check'"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("params.yaml", lambda text: f"{text}  layres: 2\n", "error: unknown key in params.yaml"),
+        ("models/cards/mini.yaml", lambda text: f"{text}sise: 2\n", "unknown key 'sise'; known: "),
+        ("models/cards/mini.yaml", None, "error: unknown net 'mini'; known: "),
+    ],
+)
+def test_it_runs_where_params_or_a_card_changed(repo, name, change, sentence):
+    path = repo.folder / name
+    before = path.read_text()
+    if change:
+        path.write_text(change(before))
+    else:
+        path.unlink()
+    out = repo.call("dvc", "repro", "check", ok=False)
+    path.write_text(before)
+    assert sentence in out
+
+
+def test_nothing_new_runs_nothing(repo):
+    """A fault that was corrected by taking it back is nothing new either."""
+    assert RUNS not in repo.call("dvc", "repro", "check")
+
+
+def test_it_runs_again_for_params_that_were_right_before(repo):
+    """The run cache knows params and cards, but not what has become of the dataset's folder."""
+    params, mine = repo.folder / "params.yaml", repo.folder / sources.FOLDER / "mine"
+    before = params.read_text()
+    changed = before.replace("dataset: sample", "dataset: mine")
+    params.write_text(changed)
+    assert RUNS in repo.call("dvc", "repro", "check")
+    # In a copy of the workspace too, which lacks the untracked folder.
+    out = repo.call("dvc", "exp", "run", "--temp", "check", ok=False)
+    assert "error: data/datasets/mine is not in the copy of the workspace that th" in out
+    params.write_text(before)
+    assert RUNS in repo.call("dvc", "repro", "check")
+    mine.rename(mine.with_name("yours"))
+    params.write_text(changed)
+    out = repo.call("dvc", "repro", "check", ok=False)
+    assert "error: unknown dataset 'mine'; known: " in out

@@ -1,7 +1,7 @@
 """The kinds of head: how each is fitted and how it gives probabilities.
 
-A kind is a row of `KINDS`.  To add one, write a module with the four functions of `Kind` and a
-row here; its file form, the stages, the reports and the exports need no change.
+A kind is a row of `KINDS`.  To add one, write a module with the four functions of `Kind`, a row
+here and one in `options`; its file form, the stages, the reports and the exports need no change.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transfer.errors import InputError, unknown
+from transfer.errors import InputError
 from transfer.heads import dense, stacks
+from transfer.heads import options as options_
 
 # What a head is made of, told without a framework, so that each export can write it in its own.
 # A head is a chain: each operation takes the output of the one before, the first the features
@@ -27,49 +28,34 @@ class Kind:
     """What a kind of head must offer.
 
     fit(features [N, D], labels [N], n_classes, *, validation, on_batch, on_epoch, bar, and one
-        keyword for each name in `options`) -> (arrays by name, curves {name: [epochs]}; {} where
-        nothing is iterated)
+        keyword for each of its options.OPTIONS) -> (arrays by name, curves {name: [epochs]}; {}
+        where nothing is iterated)
     probabilities(arrays, features [n, D]) -> float32 [n, C]
     operations(arrays) -> the same as a chain of `OPERATIONS`, a list of tuples
     sizes(arrays) -> (D, C); raises InputError where the arrays don't belong together
-    options: the keys of the `head` section of params.yaml that decide it
     """
 
     fit: Callable
     probabilities: Callable
     operations: Callable
     sizes: Callable
-    options: tuple[str, ...]
 
 
 KINDS = {
-    "softmax": Kind(
-        dense.fit_softmax,
-        stacks.probabilities,
-        stacks.operations,
-        stacks.sizes,
-        ("epochs", "batch_size", "seed", "initializer"),
-    ),
-    "mlp": Kind(
-        dense.fit_mlp,
-        stacks.probabilities,
-        stacks.operations,
-        stacks.sizes,
-        ("epochs", "batch_size", "seed", "initializer", "hidden"),
-    ),
+    "softmax": Kind(dense.fit_softmax, stacks.probabilities, stacks.operations, stacks.sizes),
+    "mlp": Kind(dense.fit_mlp, stacks.probabilities, stacks.operations, stacks.sizes),
 }
 
 
 def named(kind):
     """The Kind of that name; InputError lists the known ones."""
-    if kind not in KINDS:
-        raise unknown("head", kind, KINDS)
+    options_.of(kind)
     return KINDS[kind]
 
 
 def options(kind, given):
     """The part of `given`, {option: value}, that decides a head of this kind."""
-    return {name: given[name] for name in named(kind).options}
+    return {name: given[name] for name in options_.of(kind)}
 
 
 def fit(
