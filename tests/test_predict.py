@@ -264,8 +264,8 @@ def test_what_changes_the_last_digits_alone_is_told_and_done(here, tmp_path):
 
 
 def test_a_precision_that_this_device_lacks_is_told(here, tmp_path):
-    (note,) = classifier.load(changed(here, tmp_path, precision="int8")).notes
-    assert note.endswith("here precision f32 instead of int8")
+    (note,) = classifier.load(changed(here, tmp_path, precision="f16")).notes
+    assert note.endswith("here precision f32 instead of f16")
 
 
 @contextlib.contextmanager

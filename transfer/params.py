@@ -67,7 +67,7 @@ KEYS = {
         "auto or a list of views",
     ),
     "extract.cut": (lambda value: value is None or _is_name(value), "null or a layer's name"),
-    "extract.precision": _one_of("bf16", "f32"),
+    "extract.precision": _one_of("bf16", "f32", "int8"),
     "extract.engine": _one_of("auto", "openvino", "keras"),
     "head.kind": (_is_name, "a head's name"),
     "head.epochs": _COUNT,

@@ -38,7 +38,7 @@ def announce(choice, opened):
         if here != said:
             raise InputError(
                 f"extract.engine: expected the device to run {said} and it runs {here}; choose "
-                f"extract.precision: {here.precision}"
+                f"extract.precision: {here.precision.rpartition('+')[2]}"
             )
         return made
 

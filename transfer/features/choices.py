@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from transfer.errors import InputError, unknown
 from transfer.features import gpus
-from transfer.features.resizing import KERNELS
+from transfer.features.kernels import KERNELS
 from transfer.nets.layers import chosen_layers
 
 VIEWS = ("plain",)
@@ -15,8 +15,8 @@ ENGINES = ("openvino", "keras")
 @dataclass(frozen=True)
 class Choice:
     """layers: tuple of (name, cells), joined in this order; size: pixels; views: names; precision:
-    what is asked of the device; engine: its name, never auto; picked: the same for people, with
-    why `auto` came to it."""
+    what is asked of the device, bf16, f32 or int8; engine: its name, never auto; picked: the same
+    for people, with why `auto` came to it."""
 
     layers: tuple
     size: int
@@ -49,7 +49,7 @@ def choose(card, recommend, given):
     for view in views:
         if view not in VIEWS:
             raise unknown("view", view, VIEWS)
-    engine, picked = _engine(given["extract.engine"])
+    engine, picked = _engine(given["extract.engine"], given["extract.precision"])
     return Choice(
         layers=chosen_layers(card, layers),
         size=card.size if size == "card" else size,
@@ -60,12 +60,18 @@ def choose(card, recommend, given):
     )
 
 
-def _engine(asked):
-    """(name, sentence) of the engine that `asked`, a name or auto, means on this machine."""
+def _engine(asked, precision):
+    """(name, sentence) of the engine that `asked`, a name or auto, means for `precision` on this
+    machine."""
     if asked != "auto":
         if asked not in ENGINES:
             raise unknown("engine", asked, (*ENGINES, "auto"))
+        if (asked, precision) == ("keras", "int8"):
+            raise InputError(
+                "extract.engine: keras can't run the int8 network, which is OpenVINO's alone; "
+                "choose extract.engine: openvino, or extract.precision: bf16"
+            )
         return asked, asked
-    lacks = gpus.lacking()
+    lacks = "keras has no int8" if precision == "int8" else gpus.lacking()
     name = "openvino" if lacks else "keras"
     return name, f"{name} (auto: {lacks or 'TensorFlow can use the GPU here'})"

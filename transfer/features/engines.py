@@ -15,7 +15,7 @@ def opened(choice, card, backbone, weights, batch=BATCH):
     Raises InputError for a layer or size that the net can't give, whatever the engine, and for
     weights that are not those of the backbone.
     """
-    graph = graphs.open_pooled(backbone, choice.layers, choice.size, batch)
+    graph = graphs.open_pooled(backbone, choice.layers, choice.size, batch, choice.precision)
     if choice.engine == "openvino":
         return Engine(graph, choice.precision)
     # Before `networks` hides them: one GPU, the first unless the user names another, and of its

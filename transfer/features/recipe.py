@@ -10,12 +10,13 @@ def recipe(card, about, engine, choice):
     and views of `choice`.
 
     `graph` names the network on every engine: Keras fills it from the weights it was converted of.
+    For int8 it is the quantised one, so what that was calibrated on decides too.
 
     Names (of net, dataset, file) and where weights came from decide nothing and are not in it.
     """
     return {
         "weights": graphs.weights_of(about),
-        "graph": about["graph"],
+        "graph": graphs.graph_of(about, choice.precision),
         "layers": [name if cells == 1 else f"{name}:{cells}" for name, cells in choice.layers],
         "size": choice.size,
         "resize": card.resize,

@@ -1,6 +1,7 @@
 """The converted network: written once as OpenVINO IR, opened as the sub-graph that is needed.
 
-A backbone folder holds network.xml, network.bin and backbone.json (what it was made from).
+A backbone folder holds network.xml, network.bin and backbone.json (what it was made from); beside
+them, where nets.quantisation made it, the same network in int8: quantised.xml and quantised.bin.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from transfer.writing import write_json
 
 GRAPH, ABOUT = "network.xml", "backbone.json"
 FILES = (GRAPH, "network.bin")
+QUANTISED = ("quantised.xml", "quantised.bin")
 VERSION = ov.get_version()
 
 
@@ -40,17 +42,22 @@ def save(model, layers, about, folder):
     for output, name in zip(outputs, layers, strict=True):
         output.get_tensor().set_names({name})
         depths[name] = output.get_partial_shape()[-1].get_length()
-    for name in FILES:  # never written into: they may be one file with DVC's cached copy
+    for name in (*FILES, *QUANTISED):  # never written into: DVC's cached copy may be the same file
         (folder / name).unlink(missing_ok=True)
     ov.save_model(graph, folder / GRAPH, compress_to_fp16=False)
     write_json(folder / ABOUT, about | {"graph": digest(folder), "layers": depths})
     return depths
 
 
-def digest(folder):
-    """sha256 (hex) of the converted network's files in `folder`, which backbone.json keeps."""
+def files_of(precision):
+    """The names (.xml, .bin) of the graph that computes in `precision`: bf16, f32 or int8."""
+    return QUANTISED if precision == "int8" else FILES
+
+
+def digest(folder, files=FILES):
+    """sha256 (hex) of a graph's `files` in `folder`, FILES or QUANTISED; backbone.json keeps it."""
     found = hashlib.sha256()
-    for name in FILES:
+    for name in files:
         with open(folder / name, "rb") as file:
             while chunk := file.read(1 << 20):
                 found.update(chunk)
@@ -70,7 +77,8 @@ def _converted(model):
 
 
 def read_about(folder):
-    """The dict of backbone.json: net, weights, graph, layers {name: channels}, versions.
+    """The dict of backbone.json: net, weights, graph, layers {name: channels}, versions; and
+    `quantised`, the hash of the int8 network, where there is one.
 
     Raises InputError where it is missing or damaged.
     """
@@ -91,19 +99,31 @@ def weights_of(about):
     return weights.get("sha256") or f"seed {weights['seed']}"
 
 
-def open_pooled(folder, layers, size, batch):
+def graph_of(about, precision):
+    """sha256 (hex) of the graph that computes in `precision`, of the backbone that `about`
+    describes; raises InputError where that is int8 and there is no such network."""
+    if precision != "int8":
+        return about["graph"]
+    if "quantised" not in about:
+        raise InputError(
+            f"the backbone of {about.get('net')} is here without its int8 network; `dvc exp run "
+            f"-S net={about.get('net')} -S extract.precision=int8 backbone` makes it"
+        )
+    return about["quantised"]
+
+
+def open_pooled(folder, layers, size, batch, precision="f32"):
     """The sub-graph from uint8 [batch, size, size, 3] to pooled features, an ov.Model with one
     output [batch, D_i] for each of `layers`, a list of (name, cells).
 
     A layer [N, h, w, c] gives its mean over the area [N, c], or over cells x cells parts of it
-    [N, cells * cells * c], rows of cells first.
+    [N, cells * cells * c], rows of cells first; in floating point, for int8 too.
     """
+    path = folder / files_of(precision)[0]
     try:
-        graph = ov.Core().read_model(folder / GRAPH)
+        graph = ov.Core().read_model(path)
     except RuntimeError:
-        raise InputError(
-            f"{folder / GRAPH} is not here or damaged; run `dvc repro backbone`"
-        ) from None
+        raise InputError(f"{path} is not here or damaged; run `dvc repro backbone`") from None
     names = {name for output in graph.outputs for name in output.get_names()}
     sources = []
     for name, _ in layers:

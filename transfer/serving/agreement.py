@@ -3,7 +3,7 @@
 from transfer.datasets.reading import decoder
 from transfer.errors import InputError, unknown
 from transfer.features.engine import BATCH
-from transfer.features.resizing import KERNELS
+from transfer.features.kernels import KERNELS
 from transfer.nets import cards, graphs
 from transfer.nets.layers import parsed
 
@@ -61,6 +61,12 @@ def layers_of(recipe, path):
     return found
 
 
+def precision_of(recipe):
+    """What to ask of the device for a recipe: bf16 or int8, else f32, which runs everywhere."""
+    asked = recipe["precision"].partition("+")[0]
+    return asked if asked in ("bf16", "int8") else "f32"
+
+
 def require_backbone(head, path, folder):
     """Raises InputError unless `folder` holds, undamaged, the backbone that the `head` at `path`
     was trained on."""
@@ -68,11 +74,19 @@ def require_backbone(head, path, folder):
     if not all((folder / name).is_file() for name in (graphs.ABOUT, *graphs.FILES)):
         raise InputError(f"the backbone of {head.net} is not here ({folder}); {_bringing(head)}")
     about = graphs.read_about(folder)
+    runs = precision_of(recipe)
+    is_whole = all((folder / name).is_file() for name in graphs.files_of(runs))
+    if runs == "int8" and not (is_whole and "quantised" in about):
+        raise InputError(
+            f"{path} was trained in int8 and the backbone of {head.net} is here without its int8 "
+            f"network ({folder}); {_bringing(head)}"
+        )
+    graph = graphs.graph_of(about, runs)
     differ = [
         f"{what} {here[:12]} instead of {there[:12]}"
         for what, here, there in (
             ("weights", graphs.weights_of(about), recipe["weights"]),
-            ("graph", about["graph"], recipe["graph"]),
+            ("graph", graph, recipe["graph"]),
         )
         if here != there
     ]
@@ -81,7 +95,9 @@ def require_backbone(head, path, folder):
             f"{folder} is not the backbone that {path} was trained on: {' and '.join(differ)}; "
             f"`dvc repro` trains a head on this one"
         )
-    if graphs.digest(folder) != about["graph"]:
+    # The float network too, whatever the precision: exports take it.
+    kept = {graphs.FILES: about["graph"], graphs.files_of(runs): graph}
+    if any(graphs.digest(folder, files) != sha256 for files, sha256 in kept.items()):
         raise InputError(f"{folder} is damaged; remove it, then {_bringing(head)}")
 
 
@@ -106,4 +122,6 @@ def _bringing(head):
     if cards.load(cards.CARDS / f"{head.net}.yaml").weights:  # else there are none to choose
         untrained = head.recipe["source"].get("weights") == "untrained"
         settings += f" -S weights={'random' if untrained else 'pretrained'}"
+    if precision_of(head.recipe) == "int8":
+        settings += " -S extract.precision=int8"
     return f"`dvc exp run {settings} backbone` brings it back"

@@ -63,8 +63,8 @@ def load(path=trained.HEAD, backbones=BACKBONES, batch=BATCH):
     agreement.require_known(recipe, path)
     layers = agreement.layers_of(recipe, path)
     agreement.require_backbone(head, path, folder)
-    precision = recipe["precision"] if recipe["precision"] == "bf16" else "f32"
-    engine = Engine(graphs.open_pooled(folder, layers, recipe["size"], batch), precision)
+    precision = agreement.precision_of(recipe)
+    engine = Engine(graphs.open_pooled(folder, layers, recipe["size"], batch, precision), precision)
     differ = ", ".join(agreement.differences(recipe, engine))
     notes = [f"{path} was trained on slightly other features: here {differ}"] if differ else []
     return Classifier(
