@@ -1,7 +1,7 @@
 # make            what there is
 # make repro      the main job, on a fresh machine too: sets up .venv, then `dvc repro`
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format
+.PHONY: help setup repro test lint format bench bench-store bench-scale
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -14,6 +14,9 @@ help:
 	@echo "make test    run all tests"
 	@echo "make lint    check style, formatting and which room imports which"
 	@echo "make format  format the code"
+	@echo "make bench   measure speed beside Keras, and what a change costs; about 30 minutes"
+	@echo "make bench-store   measure what the feature store saves; some minutes"
+	@echo "make bench-scale   measure 1,000,000 images, and a pack larger than memory; an hour"
 
 setup: .venv/ready
 
@@ -40,3 +43,14 @@ lint: setup
 format: setup
 	ruff check --fix .
 	ruff format .
+
+bench: setup
+	python -m bench.extraction
+	python -m bench.workflow
+
+bench-store: setup
+	python -m bench.store
+
+bench-scale: setup
+	python -m bench.scale
+	python -m bench.scale --larger-than-memory
