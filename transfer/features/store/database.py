@@ -9,6 +9,7 @@ from pathlib import Path
 
 NAME = "features-1.sqlite"  # the number is that of the tables: others would lie in another file
 PATIENCE = 60  # seconds to wait for another process's transaction
+CACHE = 65536  # KiB of memory; the index of a million features takes 50 MB
 PAGE = 65536  # bytes; rows of 2 to 16 kB fill its pages to 75-99 % (SQLite, "Database File Format")
 
 TABLES = {
@@ -105,6 +106,7 @@ class Database:
                     self.path, timeout=PATIENCE, isolation_level=None
                 )
                 base.execute(f"PRAGMA page_size = {PAGE}")
+                base.execute(f"PRAGMA cache_size = {-CACHE}")
                 base.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 base.execute("PRAGMA journal_mode = TRUNCATE")
                 base.execute("PRAGMA synchronous = FULL")

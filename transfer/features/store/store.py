@@ -15,7 +15,7 @@ claims.py keeps them from computing the same.  A damaged file is renamed to *.da
 anew; one that can't be written (rights, a full disk) is still read; one that can't be read is done
 without: a line on stderr each.
 
-Why SQLite.  Vectors under random keys, batches of 256 committed durably, read in index order by a
+Why SQLite.  Vectors under random keys, batches of 256 committed durably, read one by one by a
 fresh process (from the system's page cache): vectors/s, and size over that of the bare numbers.
 Two cores of an AMD EPYC, shared, so differences below a factor of 1.5 mean little; ext4, Python
 3.11, py-lmdb 3.0.0, SQLite 3.40.1 in pages of 64 KiB (in its usual 4 KiB, 512 floats took twice

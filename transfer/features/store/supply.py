@@ -7,7 +7,9 @@ import numpy as np
 from transfer.features.store.scratch import Scratch
 
 CLAIM = 128  # pictures claimed together: few enough to share well, many enough to cost nothing
-COMMIT, SECONDS = 256, 1.0  # a commit is of so many pictures, or so long after the last
+# A commit is of so many pictures, or so long after the last.  In a large store each commit rewrites
+# most pages of its index, so with 256 pictures one takes twice to three times as long (measured).
+COMMIT, SECONDS = 2048, 1.0
 BLOCK = 1 << 22  # bytes of features read in one go
 LOOK = 4096  # pictures asked for in one transaction
 POLL = 0.1  # seconds between looks at what other processes are computing
