@@ -37,7 +37,7 @@ class Pictures(Sequence):
 
     def __init__(self, contents, members):
         """contents: V32 [M]; members: V16 [M], `_key` of the first member that shows it."""
-        self._contents = contents.tobytes()
+        self._contents = contents
         self._order = np.argsort(members).astype(np.int32)
         self._members = members[self._order]
 
@@ -47,7 +47,7 @@ class Pictures(Sequence):
     def __getitem__(self, place):
         if not 0 <= place < len(self):
             raise IndexError(place)  # where iterating over them ends
-        return self._contents[_CONTENT * place : _CONTENT * (place + 1)]
+        return self._contents[place].tobytes()
 
     def place(self, member):
         """The place of the picture that `member` shows, or None where it is not listed first."""
@@ -93,6 +93,8 @@ def listed(rows):
         np.frombuffer(members, f"V{_MEMBER}"),
     )
     first, places = _each_once(contents)
+    if len(first) < len(contents):  # else they are taken as they are, without a copy
+        contents, members = contents[first], members[first]
     classes = sorted(numbers)
     rank = np.empty(len(classes), np.int64)  # of a label's number among the sorted names
     rank[[numbers[name] for name in classes]] = np.arange(len(classes))
@@ -101,7 +103,7 @@ def listed(rows):
         Part(name, rank[labels[parts == number]], places[parts == number], rows)
         for number, name in enumerate(PARTS)
     ]
-    return Pictures(contents[first], members[first]), found, classes
+    return Pictures(contents, members), found, classes
 
 
 def _each_once(contents):
