@@ -1,7 +1,7 @@
 # make            what there is
 # make repro      the main job, on a fresh machine too: sets up .venv, then `dvc repro`
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format bench bench-store bench-scale
+.PHONY: help setup repro test lint format bench bench-precision bench-store bench-scale
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -15,6 +15,7 @@ help:
 	@echo "make lint    check style, formatting and which room imports which"
 	@echo "make format  format the code"
 	@echo "make bench   measure speed beside Keras, and what a change costs; about 30 minutes"
+	@echo "make bench-precision   measure what int8 costs in accuracy; 15 minutes"
 	@echo "make bench-store   measure what the feature store saves; some minutes"
 	@echo "make bench-scale   measure 1,000,000 images, and a pack larger than memory; an hour"
 
@@ -47,6 +48,9 @@ format: setup
 bench: setup
 	python -m bench.extraction
 	python -m bench.workflow
+
+bench-precision: setup
+	python -m bench.precision
 
 bench-store: setup
 	python -m bench.store

@@ -1,11 +1,13 @@
-"""Benchmarks, each a command that prints the machine, itself and one table: `make bench`.
+"""Benchmarks, each a command that prints the machine, itself and one table.
 
     python -m bench.extraction    images/s of the stage `extract` against Keras and the bare network
     python -m bench.workflow      what a change and no change cost: DVC, the head, predict
+    python -m bench.precision     what int8 costs in accuracy
     python -m bench.store         what the feature store saves
     python -m bench.scale         time and memory at 10,000 to 1,000,000 images
 
-They call what users call, `python -m stages...` and `dvc`, in workspaces of their own below the
-folder for temporary files ($TMPDIR), and leave the repository and the user's store of features as
-they are.  Everything that is measured runs in a fresh process.
+`make bench` is the first two; `make bench-precision`, `make bench-store` and `make bench-scale` the
+others.  They call what users call, `python -m stages...` and `dvc`, in workspaces of their own
+below the folder for temporary files ($TMPDIR), and leave the repository and the user's store of
+features as they are.  Everything that is measured runs in a fresh process.
 """

@@ -28,9 +28,10 @@ def main(argv=None):
     card = cards.load(given.card)
     choice = choices.choose(card, {}, PLAIN | {"extract.precision": given.precision})
     engine = engines.opened(choice, card, given.backbone, given.weights)
-    list(engine.stream(batches(engine.batch, choice.size, WARM_UP)))
+    images = random_images(engine.batch, choice.size)
+    list(engine.stream(batches(images, WARM_UP)))
     wall, cpu, done = time.perf_counter(), time.process_time(), 0
-    for rows, _ in engine.stream(for_seconds(given.seconds, engine.batch, choice.size)):
+    for rows, _ in engine.stream(for_seconds(given.seconds, images)):
         done += len(rows)
     found = {
         "images": done,
@@ -41,19 +42,23 @@ def main(argv=None):
     print(json.dumps(found))
 
 
-def batches(batch, size, count):
-    """Yields `count` times (rows, uint8 [batch, size, size, 3]), random images, the same each time
-    it is called."""
+def random_images(batch, size):
+    """DISTINCT batches of random images uint8 [batch, size, size, 3], the same each time."""
     rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (batch, size, size, 3), np.uint8) for _ in range(DISTINCT)]
+    return [rng.integers(0, 256, (batch, size, size, 3), np.uint8) for _ in range(DISTINCT)]
+
+
+def batches(images, count):
+    """Yields `count` times (rows, batch) of `images`, in turn."""
     for number in range(count):
-        yield list(range(batch)), images[number % DISTINCT]
+        batch = images[number % DISTINCT]
+        yield list(range(len(batch))), batch
 
 
-def for_seconds(seconds, batch, size):
+def for_seconds(seconds, images):
     """Such batches for so long; DISTINCT of them at least."""
     end = time.perf_counter() + seconds
-    for number, pair in enumerate(batches(batch, size, 10**9)):
+    for number, pair in enumerate(batches(images, 10**9)):
         if number >= DISTINCT and time.perf_counter() > end:
             return
         yield pair

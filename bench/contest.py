@@ -9,11 +9,11 @@ from pathlib import Path
 
 from bench import preparation, processes, workspaces
 from bench.preparation import ALL, PLAIN
+from transfer.features.engine import BATCH
 
 BATCHES = (8, 16, 32, 64)  # of Keras
 PROBE_IMAGES, PROBE_SECONDS = 64, 2.0  # to find Keras' best batch, and what bare does
 BARE = 4  # its rate is steady at once: it is measured for a quarter of the time of the others
-MULTIPLE = 16  # pictures come in whole batches of the engine
 
 
 @dataclass
@@ -48,8 +48,8 @@ def run(space, net, datasets, precisions, *, seconds, images, repeats):
     """The Outcome for `net` in a Workspace.
 
     datasets: {name: (rows, ...)} as of preparation.available; the first precision is measured on
-    each, the others on the first; seconds: of each measurement; images: a fixed number of pictures
-    instead, or None; repeats: rounds.
+    each, the others on the first; seconds: of each measurement, of bare a quarter; images: a fixed
+    number of pictures instead, or None; repeats: rounds.
     Raises processes.CommandError where a contestant fails.
     """
     weights = preparation.net(space, net, precisions)
@@ -62,13 +62,13 @@ def run(space, net, datasets, precisions, *, seconds, images, repeats):
     counts, figures = {}, {}
     for precision in precisions:
         probe = _bare(space, settings, precision, PROBE_SECONDS)
-        counts[precision] = images or _whole(probe["images"] / probe["seconds"] * seconds, MULTIPLE)
+        counts[precision] = images or _whole(probe["images"] / probe["seconds"] * seconds, BATCH)
     for number in range(1, repeats + 1):
         preparation.choose(space, first, datasets[first][0], keras_images)
         keras = _keras(space, settings, keras_images, [batch])
         for precision in precisions:
             bare = _bare(space, settings, precision, seconds / BARE)
-            preparation.choose(space, first, datasets[first][0], MULTIPLE)
+            preparation.choose(space, first, datasets[first][0], BATCH)
             start = _extraction(space, settings, precision)
             for dataset in datasets if precision == precisions[0] else [first]:
                 rows = datasets[dataset][0]

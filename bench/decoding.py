@@ -8,7 +8,7 @@ import json
 import time
 from pathlib import Path
 
-from bench import pictures
+from bench import squares
 from transfer.nets import cards
 
 
@@ -19,7 +19,7 @@ def main(argv=None):
     given = options.parse_args(argv)
     card = cards.load(given.card)
     start = time.process_time()
-    count = sum(1 for _ in pictures.squares(given.source, given.raw, given.index, card))
+    count = sum(1 for _ in squares.of_index(given.source, given.raw, given.index, card))
     print(json.dumps({"images": count, "cpu": time.process_time() - start}))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import pictures
+from bench import squares
 from transfer.nets import cards
 from transfer.nets.layers import chosen_layers
 
@@ -29,7 +29,7 @@ def main(argv=None):
     options.add_argument("--batches", type=int, nargs="+", required=True)
     given = options.parse_args(argv)
     card = cards.load(given.card)
-    found = pictures.squares(given.source, given.raw, given.index, card)
+    found = squares.of_index(given.source, given.raw, given.index, card)
     images = np.stack(list(islice(found, given.images)))  # [N, S, S, 3]
     model = network(card, given.weights)
     rates = {}

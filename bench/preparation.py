@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import pictures
+from bench import squares
 from bench.processes import CommandError
 from transfer.datasets import index
 from transfer.downloads import kept, manifests
@@ -39,7 +39,7 @@ def indexed(space, name, store):
 def choose(space, name, rows, count):
     """Makes `count` of `rows`, evenly spaced, the index of the dataset `name`; returns how many
     there are."""
-    chosen = pictures.thinned(rows, count)
+    chosen = squares.thinned(rows, count)
     index.write(space.at(INDEX, {"dataset": name}), chosen)
     return len(chosen)
 

@@ -29,6 +29,14 @@ class Finished:
     out: str
 
 
+def positive(text):
+    """The number that `text`, an option of a command, is; ValueError where it is not from 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError("below 1")
+    return number
+
+
 def run(words, *, cwd, env=None, watched=False, before=None):
     """Runs the command `words` and returns how it Finished.
 

@@ -16,10 +16,10 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-from bench import preparation, random_images, table, workspaces
+from bench import preparation, processes, random_images, table, workspaces
 from bench.processes import CommandError
+from transfer.features.engine import BATCH
 
-FEW = 16  # pictures, a batch: the run that is nothing but start-up
 COLUMNS = ("run", "pictures", "computed", "seconds", "start-up aside", "of a full extraction")
 
 
@@ -28,7 +28,7 @@ def main(argv=None):
     options = argparse.ArgumentParser(prog="python -m bench.store")
     options.add_argument("--net", default="mini", help="the cheapest is the hardest to outrun")
     options.add_argument("--images", type=int, default=20_000)
-    options.add_argument("--repeats", type=int, default=3)
+    options.add_argument("--repeats", type=processes.positive, default=3)
     given = options.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         space = workspaces.made(Path(folder, "workspace"))
@@ -47,7 +47,7 @@ def measured(space, net, count, repeats):
         found[name], _ = preparation.indexed(space, name, space.folder / "known")
     preparation.net(space, net, ["bf16"])
     half = found["first"][: count // 2]
-    few = found["first"][:FEW]
+    few = found["first"][:BATCH]  # a run that is nothing but start-up
     plan = [  # (run, dataset, its rows, whether the store is empty before)
         ("start-up, new pictures", "first", few, True),
         ("all new", "first", found["first"], True),

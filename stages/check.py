@@ -3,7 +3,7 @@
 Reads params.yaml, all cards, and the dataset folder that params.yaml names: by itself, since a name
 that is wrong may mean something to the shell, and DVC would say of a folder that isn't there only
 that a path is missing, and look into it for whatever lies there.  So the folder is no dep, and what
-changes in it later is checked by the stages that read it.  Writes one constant line, so that
+changes in it later is told by the stages that read it.  Writes one constant line, so that
 nothing reruns because of it.
 """
 

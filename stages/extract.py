@@ -53,8 +53,8 @@ def main(source, raw, index, card, weights, backbone, train, validation, test):
                 features=supply.blocks(part.places, length),
                 shape=(len(part.places), length),
                 labels=part.labels,
-                ids=part.column("id"),
-                groups=part.column("group"),
+                ids=part.ids,
+                groups=part.groups,
                 classes=classes,
                 recipe=made,
             )

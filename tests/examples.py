@@ -43,6 +43,15 @@ def extracted(images, members, engine, square):
     return features
 
 
+def fill(engine, batches, features):
+    """Fills `features` [N, D] from `batches` of (rows, images); returns how many rows."""
+    done = 0
+    for rows, found in engine.stream(batches):
+        features[rows] = found
+        done += len(rows)
+    return done
+
+
 def write_pack(path, x, y, classes="abcd", **recipe):
     ids = np.array([f"{path.stem}/{i}" for i in range(len(y))])
     packs.write(

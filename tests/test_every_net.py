@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stages import backbone as stage
-from tests.examples import extracted
+from tests.examples import extracted, fill
 from tests.imports import ROOT
 from transfer.datasets import sources
 from transfer.datasets.reading import readers
@@ -49,7 +49,7 @@ def features_of(card, folder, squares, precision):
     layers = chosen_layers(card, "card")
     engine = Engine(graphs.open_pooled(folder, layers, card.size, len(squares)), precision)
     features = np.empty((len(squares), engine.length), np.float32)
-    assert list(engine.run([(range(len(squares)), squares)], features)) == [len(squares)]
+    assert fill(engine, [(range(len(squares)), squares)], features) == len(squares)
     return features
 
 

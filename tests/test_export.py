@@ -17,6 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 from PIL import Image
 
+from tests.examples import fill
 from tests.imports import ROOT
 from transfer.datasets.reading import decoder
 from transfer.downloads import manifests
@@ -108,7 +109,7 @@ def features(models, recipe, net, images):
     filled = np.zeros((BATCH, size, size, 3), np.uint8)
     filled[: len(images)] = images
     found = np.empty((len(images), engine.length), np.float32)
-    list(engine.run([(list(range(len(images))), filled)], found))
+    fill(engine, [(list(range(len(images))), filled)], found)
     return found
 
 

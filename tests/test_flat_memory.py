@@ -1,5 +1,6 @@
-"""Memory that does not grow with the number of images: stages train and evaluate."""
+"""Memory that does not grow with the number of images: extraction, train and evaluate."""
 
+import hashlib
 import os
 import pickle
 import subprocess
@@ -14,12 +15,14 @@ from tests.evaluated import PATHS
 from tests.examples import RECIPE, fitted
 from tests.imports import ROOT
 from transfer.datasets import index
+from transfer.features import pictures
+from transfer.features.store import keys, store, supply
 from transfer.heads import trained
 from transfer.packs import writer
 from transfer.reports import maps
 
 MOST = 200  # bytes an image, beyond what any run takes
-FEW, MANY, D = 20_000, 40_000, 16
+FEW, MANY, D = 4_000, 12_000, 16
 C = 64  # so many that probabilities [N, C] would be told
 SOURCE = """layout: pickled
 classes: [{}]
@@ -85,6 +88,46 @@ def workspace(tmp_path, monkeypatch):
     head = "kind: mlp, epochs: 2, batch_size: 256, seed: 0, hidden: 4, initializer: glorot_uniform"
     (tmp_path / "params.yaml").write_text(f"head: {{{head}}}\nsplit: {{per_class: 9}}\n")
     return tmp_path
+
+
+def test_extraction_takes_few_bytes_an_image(tmp_path, monkeypatch):
+    """All but reading and the network, for which numbers stand in."""
+    for name in ("BLOCK", "COMMIT", "LOOK"):  # so small that they are full
+        monkeypatch.setattr(supply, name, 512)
+
+    class Rows:
+        """Made anew at each iteration, as they are read from a file."""
+
+        def __init__(self, n):
+            self.n = n
+
+        def __iter__(self):
+            for i in range(self.n):
+                sha256 = hashlib.sha256(str(i).encode()).hexdigest()
+                yield index.Row(f"images/{i:06d}", f"m{i:06d}", str(i % 9), "train", "g", sha256)
+
+    def compute(lacking, is_mine):
+        for start in range(0, len(lacking), 16):
+            places = [place for place in lacking[start : start + 16].tolist() if is_mine(place)]
+            yield places, np.ones((len(places), D), np.float32)
+
+    def run(name, n):
+        found, parts, classes = pictures.listed(Rows(n))
+        part = parts[0]
+        with (
+            store.opened(tmp_path / name) as features,
+            supply.Supply(
+                features, keys.RecipeKey("ab" * 32, "{}"), found, compute, tmp_path
+            ) as supplied,
+        ):
+            supplied.fill()
+            blocks = supplied.blocks(part.places, D)
+            rest = {"ids": part.ids, "groups": part.groups, "classes": classes, "recipe": RECIPE}
+            path = tmp_path / f"{name}.p"
+            writer.write(path, features=blocks, shape=(n, D), labels=part.labels, **rest)
+
+    few, many = (peak(lambda n=n: run(str(n), n)) for n in (1000, 5000))
+    assert (many - few) / 4000 < MOST
 
 
 def test_evaluate_takes_few_bytes_an_image(workspace, monkeypatch):

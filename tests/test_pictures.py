@@ -40,9 +40,12 @@ def test_pictures_and_parts_are_those_of_a_plain_reckoning(seed):
         mine = [row for row in used if row.split == part.name]
         assert [classes[label] for label in part.labels] == [row.label for row in mine]
         assert [pictures[place].hex() for place in part.places] == [row.sha256 for row in mine]
-        for name in ("id", "group"):
+        for name, strings in (("id", part.ids), ("group", part.groups)):
+            expected = np.array([getattr(row, name) for row in mine])
             for _ in range(2):
-                assert list(part.column(name)) == [getattr(row, name) for row in mine]
+                (block,) = strings.blocks()
+                np.testing.assert_array_equal(block, expected)
+                assert block.dtype == strings.dtype == expected.dtype
     places = {member: place for place, member in enumerate(first.values())}
     assert [pictures.place(row.member) for row in rows] == [places.get(r.member) for r in rows]
 

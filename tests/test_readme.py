@@ -17,6 +17,9 @@ from transfer.heads import kinds
 from transfer.nets import cards
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+FOLDERS = [
+    path.relative_to(ROOT) for path in ROOT.glob("*/*/README.md") if ".venv" not in path.parts
+]
 # What the words of the results' table stand for, for one of its cells.
 CELL = {"NET": "resnet", "$1": "traffic", "$2": "group", "$3": 0.2, "$4": None, "NAME": "sample"}
 
@@ -85,3 +88,11 @@ def test_every_net_and_dataset_is_named():
 def test_the_courses_command_line_is_there():
     assert callable(feature_extraction)
     assert commands("python feature_extraction.py")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/benchmarks.md", *map(str, FOLDERS)])
+def test_links_lead_to_what_is_here(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    lost = [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]
+    assert not lost

@@ -26,7 +26,7 @@ from transfer.errors import InputError
 from transfer.features.announced import Announced
 from transfer.features.choices import Choice
 from transfer.features.recipe import recipe
-from transfer.features.store import claims, keys, store, upkeep
+from transfer.features.store import claims, database, keys, store, upkeep
 from transfer.features.store.database import NAME
 from transfer.features.store.supply import CLAIM, COMMIT, Supply
 from transfer.nets import cards
@@ -571,6 +571,20 @@ def test_gc_removes_the_longest_unused_first_and_frees_the_disk(tmp_path):
     assert upkeep.answer("gc", tmp_path, "1TB")[0].startswith("removed 0 features")
     upkeep.answer("gc", tmp_path, "0")
     assert upkeep.answer("stat", tmp_path)[1].startswith("0 features of 0 recipes")
+
+
+def test_gc_gives_pages_back_many_at_a_time(tmp_path, monkeypatch):
+    pages, names = 300, [image(i) for i in range(300)]
+    with store.opened(tmp_path) as kept:
+        kept.write(KEY, names, np.zeros((pages, database.PAGE // 4), np.float32))
+    before = (tmp_path / NAME).stat().st_size
+    writes, write = [], database.Database.write
+    monkeypatch.setattr(
+        database.Database, "write", lambda *given: writes.append(1) or write(*given)
+    )
+    upkeep.answer("gc", tmp_path, "0")
+    assert before - (tmp_path / NAME).stat().st_size > pages * database.PAGE
+    assert len(writes) <= 3 * pages / upkeep.STEP + 5
 
 
 def test_gc_while_others_write(tmp_path):

@@ -7,11 +7,14 @@ wrong with it costs time only: then images are decoded again.
 import contextlib
 import sqlite3
 import threading
+import time
 from hashlib import blake2b
 from pathlib import Path
 
 NAME = "decoded-2.sqlite"  # the number is that of the table: another would lie in another file
-BATCH = 20_000  # facts a transaction: a kill loses as many, and each goes through the whole file
+# Facts a transaction, each of which goes through the whole file, or seconds between two of them: so
+# much a kill loses.
+BATCH, SECONDS = 20_000, 30
 CACHE = 32_768  # KiB of memory; facts lie in the order of hashes, so any page may be next
 PATIENCE = 20  # seconds to wait for another process's transaction
 
@@ -24,7 +27,7 @@ class Knowledge:
 
     def __init__(self, folder, decoder):
         self._decoder = decoder.encode()
-        self._new = {}
+        self._new, self._flushed = {}, time.monotonic()
         self._lock = threading.Lock()
         self._base = None
         if folder is not None:
@@ -49,7 +52,7 @@ class Knowledge:
         """Keeps `facts`, {sha256: problem}; they are on disk at the latest after `close`."""
         with self._lock:
             self._new.update((self._key(sha256), problem) for sha256, problem in facts.items())
-            if len(self._new) >= BATCH:
+            if len(self._new) >= BATCH or time.monotonic() - self._flushed >= SECONDS:
                 self._flush()
 
     def close(self):
@@ -65,6 +68,7 @@ class Knowledge:
         # In the order in which they lie, so that a page is written once a batch.
         facts = sorted(self._new.items())
         self._new.clear()
+        self._flushed = time.monotonic()
 
         def write(base):
             with base:  # one transaction

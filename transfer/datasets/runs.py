@@ -11,12 +11,17 @@ def ranks(digests):
     strings = digests.view(f"S{digests.shape[1]}").ravel()
     order = np.argsort(strings)
     found = np.empty(len(order), np.int32)
+    found[order] = np.cumsum(begins(strings, order), dtype=np.int32) - 1
+    return found
+
+
+def begins(values, order):
+    """bool [N]: where a run of equal values begins in values[order].  values, order: [N]."""
     begin = np.ones(len(order), bool)
     for start in range(1, len(order), BLOCK):  # a copy of all in order would double them
-        block = strings[order[start - 1 : start + BLOCK]]
+        block = values[order[start - 1 : start + BLOCK]]
         begin[start : start + BLOCK] = block[1:] != block[:-1]
-    found[order] = np.cumsum(begin, dtype=np.int32) - 1
-    return found
+    return begin
 
 
 def starts(*columns):

@@ -50,13 +50,6 @@ class BaseEngine:
     batch: int
     length: int
 
-    def run(self, batches, features):
-        """Fills `features` float32 [N, D] from `batches` of (rows, images), rows a list of row
-        numbers; see `stream`.  Yields the number of rows of each batch that is done."""
-        for rows, found in self.stream(batches):
-            features[rows] = found
-            yield len(rows)
-
 
 class Engine(BaseEngine):
     """OpenVINO on the CPU, for a graph of graphs.open_pooled for the same `precision`, from uint8

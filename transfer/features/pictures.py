@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transfer.datasets import runs
 from transfer.datasets.index import PARTS
 from transfer.features.store import keys
+from transfer.packs.columns import Strings
 
 _CONTENT, _MEMBER = 32, 16  # bytes: a sha256; a BLAKE2b, of which no two names have the same
 
@@ -24,11 +26,8 @@ class Part:
     name: str
     labels: np.ndarray
     places: np.ndarray
-    rows: Iterable  # the whole index
-
-    def column(self, name):
-        """The n values of a column of the index, as often as it is iterated over."""
-        return _Column(self.rows, self.name, name)
+    ids: Strings
+    groups: Strings
 
 
 class Pictures(Sequence):
@@ -82,12 +81,15 @@ def listed(rows):
     """
     contents, members, numbers = bytearray(), bytearray(), {}
     labels, parts = array("i"), array("b")
+    widths = {(part, column): 1 for part in PARTS for column in ("id", "group")}
     for row in rows:
         if row.split in PARTS:
             contents += keys.of_image(row.sha256)
             members += _key(row.member)
             labels.append(numbers.setdefault(row.label, len(numbers)))
             parts.append(PARTS.index(row.split))
+            widths[row.split, "id"] = max(widths[row.split, "id"], len(row.id))
+            widths[row.split, "group"] = max(widths[row.split, "group"], len(row.group))
     contents, members = (
         np.frombuffer(contents, f"V{_CONTENT}"),
         np.frombuffer(members, f"V{_MEMBER}"),
@@ -99,10 +101,14 @@ def listed(rows):
     rank = np.empty(len(classes), np.int64)  # of a label's number among the sorted names
     rank[[numbers[name] for name in classes]] = np.arange(len(classes))
     labels, parts = np.asarray(labels), np.asarray(parts)
-    found = [
-        Part(name, rank[labels[parts == number]], places[parts == number], rows)
-        for number, name in enumerate(PARTS)
-    ]
+    found = []
+    for number, part in enumerate(PARTS):
+        mine = parts == number
+        ids, groups = (
+            Strings(_Column(rows, part, name), int(mine.sum()), widths[part, name])
+            for name in ("id", "group")
+        )
+        found.append(Part(part, rank[labels[mine]], places[mine], ids, groups))
     return Pictures(contents, members), found, classes
 
 
@@ -110,10 +116,7 @@ def _each_once(contents):
     """(rows int64 [M] that show a content first, ascending; places int32 [R] in them of the content
     of each row) of `contents` V32 [R]."""
     order = np.argsort(contents, kind="stable")  # equal contents side by side, in the rows' order
-    starts = np.ones(len(order), bool)
-    for at in range(1, len(order), 1 << 16):  # a copy of all of them would be as large as they are
-        piece = contents[order[at - 1 : at + (1 << 16)]]
-        starts[at : at + (1 << 16)] = piece[1:] != piece[:-1]
+    starts = runs.begins(contents, order)
     first = np.sort(order[starts])
     places = np.empty(len(order), np.int32)
     places[order] = np.searchsorted(first, order[starts])[np.cumsum(starts) - 1]

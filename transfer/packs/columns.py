@@ -14,14 +14,19 @@ class Strings:
     """N strings as a column of fixed width: an array of them, or anything that gives them, the same
     ones, each time that it is iterated over, and of which no more than ROWS are held.
 
-    Where one of them is no string, dtype is none of strings and kind says what was met.
+    Where one of them is no string, dtype is none of strings and kind says what was met.  length,
+    width: N and the longest of them, for values of which that is known; else they are gone through
+    for it.
     """
 
     ndim = 1
 
-    def __init__(self, values):
+    def __init__(self, values, length=None, width=1):
         self._values = values
-        self._length, width, self.dtype = 0, 1, np.dtype("O")
+        if length is not None:
+            self._length, self.dtype, self.kind = length, np.dtype(f"<U{width}"), "strings"
+            return
+        self._length, self.dtype = 0, np.dtype("O")
         if isinstance(values, np.ndarray):
             self._length, self.ndim, self.kind = len(values), values.ndim, kind(values)
             self.dtype = values.dtype.newbyteorder("<") if len(values) else np.dtype("<U1")
@@ -43,9 +48,12 @@ class Strings:
             for start in range(0, len(self), ROWS):
                 yield self._values[start : start + ROWS]
             return
-        values = iter(self._values)
+        values, done = iter(self._values), 0
         while block := list(islice(values, ROWS)):
             yield np.array(block, self.dtype)
+            done += len(block)
+        if done != len(self):
+            raise InputError(f"expected {len(self)} strings; received {done}")
 
 
 def check(path, rows, labels, ids, groups, classes):

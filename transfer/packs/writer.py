@@ -29,7 +29,7 @@ def write(path, *, features, labels, ids, groups, classes, recipe, shape=None, f
         raise InputError(f"{path}: features must be [N, D]; received the shape {shape}")
     features = _blocks(features) if isinstance(features, np.ndarray) else features
     rows, length = (int(n) for n in shape)
-    labels, ids, groups = np.asarray(labels), columns.Strings(ids), columns.Strings(groups)
+    labels, ids, groups = np.asarray(labels), _strings(ids), _strings(groups)
     if rows == 0 and labels.size == 0:
         labels = labels.astype(np.int64)  # an empty list is taken for floats
     columns.check(path, rows, labels, ids, groups, classes)
@@ -67,3 +67,7 @@ def _checked(chunks, rows, length, path):
             yield chunk
     if done != rows:
         raise InputError(f"{path}: expected features of {rows} rows; received {done}")
+
+
+def _strings(values):
+    return values if isinstance(values, columns.Strings) else columns.Strings(values)

@@ -19,7 +19,8 @@ SIDE = 32  # pixels
 
 
 def read(source, folder, raw, members=None):
-    """Yields an Image a row, batch by batch in the archive's order (see readers.read)."""
+    """Yields an Image a row, batch by batch in the archive's order (see readers.read); every batch
+    is read, whatever is wanted."""
     if len(source.archives) != 1:
         raise InputError(
             f"dataset {source.name}: the layout cifar10 is of one archive, not several"

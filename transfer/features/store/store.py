@@ -138,14 +138,14 @@ class Store:
         return self._database.write(put, False)
 
     def claim(self, key, images):
-        """Those of `images`, a set, that are now this process's to compute: neither in the store
+        """Those of `images`, a list, that are now this process's to compute: neither in the store
         nor claimed by another.  Claims end with `write`, or with the store."""
 
         def take(base):
             recipe, _ = _recipe(base, key)
             return {
                 image
-                for some in _pieces(list(images))
+                for some in _pieces(images)
                 for image in _lacking(base, recipe, some)
                 if claims.take(base, key.sha256, image, self._owner)
             }

@@ -12,7 +12,7 @@ from transfer.features.store.database import NAME, Database
 ACTIONS = ("stat", "gc", "verify")
 # A transaction is of no more, so that other processes need not wait long.
 STEP = 256  # features looked at, or pages given back
-BATCHES = 8  # batches removed
+BATCHES = 1  # commits removed
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -152,7 +152,9 @@ def _remove(database, ids):
 def _shrink(base):
     """Cuts some free pages off the file; whether there are more."""
     before = base.execute("PRAGMA freelist_count").fetchone()[0]
-    base.execute(f"PRAGMA incremental_vacuum({STEP})").fetchall()
+    # One each: Python's sqlite3 takes a single step of the statement, and a step frees one page.
+    for _ in range(min(STEP, before)):
+        base.execute("PRAGMA incremental_vacuum(1)")
     return 0 < base.execute("PRAGMA freelist_count").fetchone()[0] < before
 
 

@@ -5,7 +5,7 @@ from transfer.datasets.reading import images, readers
 from transfer.features.resizing import Square
 
 
-def squares(source, raw, rows, card):
+def of_index(source, raw, rows, card):
     """Yields uint8 RGB [size, size, 3] of each picture of `rows`, an index file's path, as `card`
     wants it and as the stage `extract` makes it, in the order of the archives.
 
