@@ -95,9 +95,14 @@ def parser():
     options.add_argument("--datasets", nargs="+", default=DATASETS, choices=datasets)
     options.add_argument("--precisions", nargs="+", default=PRECISIONS)
     options.add_argument(
-        "--seconds", type=float, default=12, help="of each measurement; of bare, a quarter"
+        "--seconds",
+        type=processes.above_zero,
+        default=12,
+        help="of each; of bare, a quarter",
     )
-    options.add_argument("--images", type=int, help="so many at most, instead of by --seconds")
+    options.add_argument(
+        "--images", type=processes.positive, help="so many at most, instead of by --seconds"
+    )
     options.add_argument("--repeats", type=processes.positive, default=3, help="rounds")
     return options
 
@@ -173,7 +178,4 @@ def verdict(precision, ratios, kind):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CommandError as fault:
-        sys.exit(f"error: {fault}")
+    processes.command(main)

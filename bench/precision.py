@@ -15,10 +15,9 @@ import tempfile
 from pathlib import Path
 from statistics import mean, stdev
 
-from bench import preparation, table, workspaces
+from bench import preparation, processes, table, workspaces
 from bench.extraction import known
 from bench.preparation import PLAIN
-from bench.processes import CommandError
 from bench.workspaces import ROOT
 from transfer.datasets import sources
 from transfer.heads import trained
@@ -101,7 +100,4 @@ def row(net, dataset, found):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CommandError as fault:
-        sys.exit(f"error: {fault}")
+    processes.command(main)

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -30,11 +32,31 @@ class Finished:
 
 
 def positive(text):
-    """The number that `text`, an option of a command, is; ValueError where it is not from 1."""
+    """The whole number that `text`, an option of a command, is; ValueError below 1."""
     number = int(text)
     if number < 1:
         raise ValueError("below 1")
     return number
+
+
+def above_zero(text):
+    """The number above 0 that `text`, an option of a command, is; ValueError for others."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError("not above 0")
+    return number
+
+
+def command(main):
+    """Runs `main` as a command: its faults are a line on stderr, and what ends it, Ctrl-C or
+    SIGTERM, still removes its folders."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        main()
+    except CommandError as fault:
+        sys.exit(f"error: {fault}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def run(words, *, cwd, env=None, watched=False, before=None):

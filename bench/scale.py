@@ -18,8 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import large_pack, random_images, table, workspaces
-from bench.processes import CommandError
+from bench import large_pack, processes, random_images, table, workspaces
 
 CARD = """
 builder: mini
@@ -52,11 +51,15 @@ def main(argv=None):
 
 def parser():
     options = argparse.ArgumentParser(prog="python -m bench.scale")
-    options.add_argument("--counts", type=int, nargs="+", default=(10_000, 100_000, 1_000_000))
+    options.add_argument(
+        "--counts", type=processes.positive, nargs="+", default=(10_000, 100_000, 1_000_000)
+    )
     options.add_argument("--layout", choices=random_images.LAYOUTS, default="class_folders")
-    options.add_argument("--epochs", type=int, default=2)
+    options.add_argument("--epochs", type=processes.positive, default=2)
     options.add_argument("--larger-than-memory", action="store_true")
-    options.add_argument("--gigabytes", type=float, help="of the pack larger than memory")
+    options.add_argument(
+        "--gigabytes", type=processes.above_zero, help="of the pack larger than memory"
+    )
     return options
 
 
@@ -105,7 +108,4 @@ def stage_rows(stage, runs):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CommandError as fault:
-        sys.exit(f"error: {fault}")
+    processes.command(main)

@@ -27,7 +27,7 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     options = argparse.ArgumentParser(prog="python -m bench.store")
     options.add_argument("--net", default="mini", help="the cheapest is the hardest to outrun")
-    options.add_argument("--images", type=int, default=20_000)
+    options.add_argument("--images", type=processes.positive, default=20_000)
     options.add_argument("--repeats", type=processes.positive, default=3)
     given = options.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -103,6 +103,8 @@ def verdict(runs):
     """Sentences on the goals: what 1 % costs, and reading back beside computing."""
     full, read = aside(runs, "all new"), aside(runs, "all kept")
     little = aside(runs, "a second dataset, 1 % of it new")
+    if min(full, read, little) <= 0:
+        return "Too few pictures to tell: no run takes longer than start-up."
     return (
         f"1 % new pictures cost {100 * little / full:.1f} % of a full extraction, reading included "
         f"(goal: at most 3 %); reading back is {table.number(full / read)} times as fast as "
@@ -111,7 +113,4 @@ def verdict(runs):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CommandError as fault:
-        sys.exit(f"error: {fault}")
+    processes.command(main)

@@ -21,7 +21,6 @@ import yaml
 from PIL import Image
 
 from bench import processes, table, workspaces
-from bench.processes import CommandError
 from bench.workspaces import ROOT
 
 DVC = (sys.executable, "-m", "dvc")
@@ -111,7 +110,4 @@ def _row(what, seconds, goal=""):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CommandError as fault:
-        sys.exit(f"error: {fault}")
+    processes.command(main)

@@ -1,6 +1,8 @@
 """The benchmarks on tiny inputs: what they measure and print, and never how long it took."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -405,3 +407,43 @@ def test_a_wrong_option_is_refused_at_once(module):
     run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "unrecognized arguments: --wrong" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_what_is_ended_leaves_no_folder_and_no_traceback(tmp_path, name):
+    """SIGINT would be ignored by what a shell starts in the background."""
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import tempfile, time\nfrom bench import processes\n"
+        "def main():\n"
+        "    with tempfile.TemporaryDirectory(prefix='bench-'):\n"
+        "        print('here', flush=True)\n"
+        "        time.sleep(60)\n"
+        "processes.command(main)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "here\n"
+    assert list(tmp_path.glob("bench-*"))
+    process.send_signal(getattr(signal, name))
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (128 + getattr(signal, name), "")
+    assert not list(tmp_path.glob("bench-*"))
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5"])
+def test_counts_are_whole_numbers_from_1(text):
+    with pytest.raises(ValueError, match=r"below 1|invalid literal"):
+        processes.positive(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x"])
+def test_seconds_are_above_0(text):
+    with pytest.raises(ValueError, match=r"above 0|could not convert"):
+        processes.above_zero(text)

@@ -464,6 +464,19 @@ def test_what_gc_removes_meanwhile_is_computed_again(full, names):
     assert sorted(done) == sorted(names)
 
 
+def test_what_is_computed_twice_is_counted_once(tmp_path, names):
+    done = []
+    with (
+        store.opened(tmp_path) as kept,
+        Supply(kept, KEY, names, computing(names, done), tmp_path) as supply,
+    ):
+        supply.fill()
+        upkeep.answer("gc", tmp_path, "0")
+        np.testing.assert_array_equal(everything(supply, names), features(names))
+        assert len(done) == 2 * len(names)
+        assert supply.computed == len(names)
+
+
 def test_a_failing_network_ends_its_claims(tmp_path, names):
     def compute(lacking, is_mine):
         if all(is_mine(place) for place in lacking):

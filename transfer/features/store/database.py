@@ -108,7 +108,8 @@ class Database:
                 base.execute(f"PRAGMA page_size = {PAGE}")
                 base.execute(f"PRAGMA cache_size = {-CACHE}")
                 base.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                base.execute("PRAGMA journal_mode = TRUNCATE")
+                with _unless_read_only():
+                    base.execute("PRAGMA journal_mode = TRUNCATE")
                 base.execute("PRAGMA synchronous = FULL")
                 if not base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     self._transaction("BEGIN IMMEDIATE", _make_tables)
@@ -147,6 +148,16 @@ class Database:
     def say(self, what):
         """Prints a line about the file on stderr."""
         print(f"warning: the feature store {self.path} {what}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _unless_read_only():
+    """Passes over what a file on a read-only file system does not take; it can still be read."""
+    try:
+        yield
+    except sqlite3.OperationalError as fault:
+        if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
 
 
 def _make_tables(base):

@@ -21,13 +21,18 @@ class Supply:
     pictures: a sequence of M different contents, the 32 bytes of a sha256 each.  compute: called
     with the places to compute, ascending int64 [n], and a function that says of a place whether it
     is still to be computed; yields ([place], float32 [n, D]).  folder: where features lie meanwhile
-    that the store can't keep.  computed: how many this run has computed.
+    that the store can't keep.
     """
 
     def __init__(self, store, key, pictures, compute, folder):
-        self.computed = 0
+        self._computed = np.zeros(len(pictures), bool)
         self._store, self._key, self._pictures, self._compute = store, key, pictures, compute
         self._scratch = Scratch(folder, len(pictures))
+
+    @property
+    def computed(self):
+        """How many pictures this run has computed, each counted once."""
+        return int(self._computed.sum())
 
     def __enter__(self):
         return self
@@ -87,7 +92,7 @@ class Supply:
 
     def _run(self, lacking, is_mine, keep=True):
         for places, features in _commits(self._compute(lacking, is_mine)):
-            self.computed += len(places)
+            self._computed[places] = True
             contents = self._contents(places)
             if not (keep and self._store.write(self._key, contents, features)):
                 self._scratch.put(places, features)

@@ -10,9 +10,9 @@ from transfer.features.store import values
 from transfer.features.store.database import NAME, Database
 
 ACTIONS = ("stat", "gc", "verify")
-# A transaction is of no more, so that other processes need not wait long.
-STEP = 256  # features looked at, or pages given back
-BATCHES = 1  # commits removed
+# A transaction is of no more, so that other processes need not wait long, and that a disk on which
+# little room is left has enough for its journal.
+STEP = 256  # features looked at or removed, or pages given back
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -82,24 +82,24 @@ def collect(database, limit):
     bytes, and gives the room back to the disk.  Returns a line."""
 
     def oldest(base):
-        """How many features were removed; 0 where no more need be."""
-        query = "SELECT id FROM batches ORDER BY used, id LIMIT ?"
-        gone, batches = 0, base.execute(query, (BATCHES,)).fetchall()
-        for batch in batches:
-            if _bytes(base) <= limit:
-                break
-            gone += base.execute("DELETE FROM features WHERE batch = ?", batch).rowcount
+        """(how many features were removed, whether more may have to be)."""
+        batch = base.execute("SELECT id FROM batches ORDER BY used, id LIMIT 1").fetchone()
+        if batch is None or _bytes(base) <= limit:
+            return 0, False
+        some = "SELECT id FROM features WHERE batch = ? LIMIT ?"
+        gone = base.execute(f"DELETE FROM features WHERE id IN ({some})", (*batch, STEP)).rowcount
+        if gone < STEP:
             base.execute("DELETE FROM batches WHERE id = ?", batch)
-        base.execute("DELETE FROM recipes WHERE id NOT IN (SELECT recipe FROM batches)")
-        return gone
+            base.execute("DELETE FROM recipes WHERE id NOT IN (SELECT recipe FROM batches)")
+        return gone, True
 
     before = _demand(database.read(_bytes), database, "read")
     removed = 0
-    # As many as there are now: others may add some as fast as these go.
-    for _ in range(0, _demand(database.read(_count), database, "read"), BATCHES):
-        gone = _demand(database.write(oldest), database, "written")
+    # As often as what is there now asks for: others may add some as fast as these go.
+    for _ in range(_demand(database.read(_count), database, "read")):
+        gone, more = _demand(database.write(oldest), database, "written")
         removed += gone
-        if not gone:
+        if not more:
             break
     while _demand(database.write(_shrink), database, "written"):
         pass
@@ -159,7 +159,12 @@ def _shrink(base):
 
 
 def _count(base):
-    return base.execute("SELECT count(*) FROM batches").fetchone()[0]
+    """How many steps it takes to remove everything, at most."""
+    features, batches = (
+        base.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("features", "batches")
+    )
+    return features // STEP + batches
 
 
 def _bytes(base):
