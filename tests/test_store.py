@@ -305,6 +305,41 @@ def test_a_full_disk_is_told_once_and_what_is_there_is_read(full, names):
         assert read(kept, names)[0].all()
 
 
+MOUNTED = """
+mount -t tmpfs tmpfs "$1" && "$2" -c "$3" "$1" && mount -o remount,ro "$1" && "$2" -c "$4" "$1"
+"""
+FILLED = """
+import sys
+from tests.test_store import *
+names = [image(i) for i in range(40)]
+with store.opened(sys.argv[1]) as kept:
+    assert kept.write(KEY, names, features(names))
+"""
+READ = """
+import sys
+from tests.test_store import *
+names = [image(i) for i in range(40)]
+with store.opened(sys.argv[1]) as kept:
+    assert read(kept, names)[0].all()
+    assert kept.missing(KEY, names) == []
+    assert not kept.write(KEY, [image("new")], features([image("new")]))
+assert "40 features of 1 recipes" in upkeep.answer("stat", sys.argv[1])[1]
+assert upkeep.answer("verify", sys.argv[1])[0].startswith("40 features are sound")
+"""
+
+
+def test_a_store_on_a_read_only_file_system_is_read(tmp_path):
+    own = ["unshare", "--mount"]
+    may = [*own, "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)]
+    quiet = {"check": False, "capture_output": True, "text": True}
+    if not shutil.which("unshare") or subprocess.run(may, **quiet).returncode:
+        pytest.skip("this user may not mount a file system")
+    words = ["sh", "-c", MOUNTED, "sh", str(tmp_path), sys.executable, FILLED, READ]
+    done = subprocess.run([*own, *words], cwd=ROOT, **quiet)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("can't be written (") == done.stderr.count("\n") == 1
+
+
 WRITER = """
 import itertools, sys
 from tests.test_store import *

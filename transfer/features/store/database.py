@@ -107,8 +107,8 @@ class Database:
                 )
                 base.execute(f"PRAGMA page_size = {PAGE}")
                 base.execute(f"PRAGMA cache_size = {-CACHE}")
-                base.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 with _unless_read_only():
+                    base.execute("PRAGMA auto_vacuum = INCREMENTAL")
                     base.execute("PRAGMA journal_mode = TRUNCATE")
                 base.execute("PRAGMA synchronous = FULL")
                 if not base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
