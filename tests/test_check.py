@@ -75,7 +75,7 @@ def test_each_fault_is_one_sentence(here, changes, sentence):
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory):
-    """The code and the cards, committed, and an untracked dataset `mine`, for `dvc repro check`."""
+    """The code and the cards, committed, and untracked datasets `mine` and `own`."""
     folder = tmp_path_factory.mktemp("check") / "repo"
     for name in ("stages", "transfer", "models/cards", "data/datasets/sample"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -90,9 +90,10 @@ def repo(tmp_path_factory):
     space.call("dvc", "repro", "check")
     space.commit()
     for member, picture in pictures(0):
-        path = folder / sources.FOLDER / "mine" / member
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+        for name in ("mine", "own"):
+            path = folder / sources.FOLDER / name / member
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(path)
     return space
 
 
@@ -140,3 +141,26 @@ def test_it_runs_again_for_params_that_were_right_before(repo):
     params.write_text(changed)
     out = repo.call("dvc", "repro", "check", ok=False)
     assert "error: unknown dataset 'mine'; known: " in out
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "dataset=..",
+        "dataset=../datasets",
+        "dataset=../../data",
+        "dataset=.",
+        "dataset=",
+        "dataset=x/../../datasets",
+        "net=..",
+        "net=../cards",
+        "net=",
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused_before_dvc_clears_that_place(repo, setting):
+    """`dvc exp run` removes what lies at the path of an output that it knows nothing of."""
+    there = sorted(path for path in repo.folder.rglob("*") if ".dvc/tmp" not in str(path))
+    assert repo.folder / sources.FOLDER / "own/red/0.png" in there
+    out = repo.fail("dvc", "exp", "run", "-S", setting)
+    assert "net-and-dataset-are-names" in out
+    assert all(path.exists() for path in there if ".git/" not in str(path))

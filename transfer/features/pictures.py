@@ -1,18 +1,19 @@
 """What of an index is extracted: its different pictures, and those that each part shows.
 
-Numbers alone are held, some 80 bytes a row of the index; names are read anew from its file as the
-packs take them.
+Numbers alone are held, some 70 bytes a row of the index; names wait on disk until the packs take
+them.
 """
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from transfer.datasets import runs
 from transfer.datasets.index import PARTS
+from transfer.features.lines import Lines
 from transfer.features.store import keys
 from transfer.packs.columns import Strings
 
@@ -74,22 +75,22 @@ class Members:
 
 
 def listed(rows):
-    """(Pictures, [Part of each of PARTS], class names, sorted) of the index `rows`, which can be
-    iterated over any number of times; rows of no part are passed over.
+    """(Pictures, [Part of each of PARTS], class names, sorted) of the index `rows`, gone through
+    once; rows of no part are passed over.
 
-    Raises InputError for a row without a sha256.
+    Raises InputError for a row without a sha256, and where the disk can't take the names.
     """
     contents, members, numbers = bytearray(), bytearray(), {}
     labels, parts = array("i"), array("b")
-    widths = {(part, column): 1 for part in PARTS for column in ("id", "group")}
+    ids, groups = {part: Lines() for part in PARTS}, {part: Lines() for part in PARTS}
     for row in rows:
         if row.split in PARTS:
             contents += keys.of_image(row.sha256)
             members += _key(row.member)
             labels.append(numbers.setdefault(row.label, len(numbers)))
             parts.append(PARTS.index(row.split))
-            widths[row.split, "id"] = max(widths[row.split, "id"], len(row.id))
-            widths[row.split, "group"] = max(widths[row.split, "group"], len(row.group))
+            ids[row.split].add(row.id)
+            groups[row.split].add(row.group)
     contents, members = (
         np.frombuffer(contents, f"V{_CONTENT}"),
         np.frombuffer(members, f"V{_MEMBER}"),
@@ -104,11 +105,8 @@ def listed(rows):
     found = []
     for number, part in enumerate(PARTS):
         mine = parts == number
-        ids, groups = (
-            Strings(_Column(rows, part, name), int(mine.sum()), widths[part, name])
-            for name in ("id", "group")
-        )
-        found.append(Part(part, rank[labels[mine]], places[mine], ids, groups))
+        names = (Strings(lines, len(lines), lines.width) for lines in (ids[part], groups[part]))
+        found.append(Part(part, rank[labels[mine]], places[mine], *names))
     return Pictures(contents, members), found, classes
 
 
@@ -125,13 +123,3 @@ def _each_once(contents):
 
 def _key(member):
     return hashlib.blake2b(member.encode(), digest_size=_MEMBER).digest()
-
-
-@dataclass(frozen=True)
-class _Column:
-    rows: Iterable
-    part: str
-    name: str
-
-    def __iter__(self):
-        return (getattr(row, self.name) for row in self.rows if row.split == self.part)
