@@ -10,6 +10,7 @@ import pytest
 
 from transfer.datasets.index import PARTS, Row
 from transfer.errors import InputError
+from transfer.features import pictures as pictures_
 from transfer.features.pictures import Members, listed
 
 
@@ -50,7 +51,9 @@ def test_pictures_and_parts_are_those_of_a_plain_reckoning(seed):
     assert [pictures.place(row.member) for row in rows] == [places.get(r.member) for r in rows]
 
 
-def test_members_of_some_pictures():
+@pytest.mark.parametrize("few", [pictures_.FEW, 0])
+def test_members_of_some_pictures(few, monkeypatch):
+    monkeypatch.setattr(pictures_, "FEW", few)
     rows = drawn(9)
     pictures, _, _ = listed(rows)
     chosen = np.arange(0, len(pictures), 3)
