@@ -5,7 +5,6 @@ import os
 import pickle
 import subprocess
 import sys
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from stages import evaluate, train
 from tests.evaluated import PATHS
 from tests.examples import RECIPE, fitted
 from tests.imports import ROOT
+from tests.tracing import peak
 from transfer.datasets import index
 from transfer.features import pictures
 from transfer.features.store import keys, store, supply
@@ -70,16 +70,6 @@ def prepare(folder, n):
     arrays = {"kernel_0": kernel, "bias_0": np.zeros(C, np.float32)}
     about = vars(fitted(epochs=1)) | {"arrays": arrays, "classes": [f"class {k}" for k in range(C)]}
     trained.Head(**about).save(folder / "models/head.npz")
-
-
-def peak(run):
-    """The most bytes that Python and NumPy held at once during `run` beyond those before."""
-    tracemalloc.start()
-    try:
-        run()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.fixture

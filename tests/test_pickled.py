@@ -91,7 +91,7 @@ def test_an_image_more_costs_no_memory(tmp_path, form):
     def peak(n):
         features = np.zeros((n, 8, 8, 3), np.uint8, form)
         source = pickled(tmp_path, {"features": features, "labels": np.arange(n) % 2})
-        return tracing.peak(lambda: readers.read(source, None, tmp_path))
+        return tracing.peak_through(lambda: readers.read(source, None, tmp_path))
 
     peak(10)  # what the first reading sets up for good
     assert (peak(12_000) - peak(2_000)) / 10_000 < 4  # bytes
@@ -103,7 +103,7 @@ def test_a_large_pickle_costs_no_memory(tmp_path, protocol):
     features = np.zeros((n, 32, 32, 3), np.uint8)  # 12 MB
     source = pickled(tmp_path, {"features": features, "labels": np.arange(n) % 2}, protocol)
     del features
-    peak = tracing.peak(lambda: readers.read(source, None, tmp_path))
+    peak = tracing.peak_through(lambda: readers.read(source, None, tmp_path))
     assert sum(1 for _ in readers.read(source, None, tmp_path)) == n
     assert peak < 2e6 if protocol == 4 else peak < 4e7  # Python 3 writes bytes as text below 3
 

@@ -3,11 +3,11 @@
 import dataclasses
 import hashlib
 import random
-import tracemalloc
 
 import numpy as np
 import pytest
 
+from tests.tracing import peak
 from transfer.datasets.index import PARTS, Row
 from transfer.errors import InputError
 from transfer.features import pictures as pictures_
@@ -89,9 +89,7 @@ def test_an_image_costs_less_than_200_bytes():
 
     peaks = []
     for n in (4000, 24000):
-        tracemalloc.start()
-        found = listed(Rows(n))
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        found = []
+        peaks.append(peak(lambda n=n, found=found: found.extend(listed(Rows(n)))))
         assert len(found[0]) == n
     assert (peaks[1] - peaks[0]) / 20000 < 200

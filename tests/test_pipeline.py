@@ -4,7 +4,6 @@ import json
 import pickle
 import re
 import shutil
-import subprocess
 import time
 import zipfile
 from hashlib import sha256
@@ -12,25 +11,14 @@ from hashlib import sha256
 import pytest
 from PIL import Image
 
-from tests.imports import ROOT
+from bench.workspaces import cloned
 from tests.workspace import Workspace, pictures
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The project's files as git would clone them, two tiny datasets added, committed."""
-    folder = tmp_path_factory.mktemp("pipeline") / "repo"
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    for name in listed:
-        if (ROOT / name).is_file() and name not in ("dvc.lock", "reports/metrics.json"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    folder = cloned(tmp_path_factory.mktemp("pipeline") / "repo")
     for member, picture in pictures(0):
         path = folder / "data/datasets/mine" / member
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +45,6 @@ def made(tmp_path_factory):
         params = params.replace(old, new)
     (folder / "params.yaml").write_text(params)
     space = Workspace(folder, folder.parent / "store")
-    space.call("git", "init", "-q")
     space.commit()
     return space
 

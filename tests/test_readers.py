@@ -365,7 +365,7 @@ def test_an_image_more_costs_a_tar_next_to_no_memory(tmp_path):
                 member.size = len(data)
                 packed.addfile(member, io.BytesIO(data))
         source = sources.Source(name="a", kind="archives", files=(sources.File("a.tar"),))
-        return tracing.peak(lambda: readers.read(source, None, tmp_path))
+        return tracing.peak_through(lambda: readers.read(source, None, tmp_path))
 
     peak(10)  # what the first reading sets up for good
     assert (peak(4_000) - peak(1_000)) / 3_000 < 40  # bytes
@@ -380,7 +380,7 @@ def test_an_image_more_costs_an_own_folder_no_memory(tmp_path):
             path.touch()
 
     def peak(name):
-        return tracing.peak(lambda: readers.read(OWN, tmp_path / name, tmp_path))
+        return tracing.peak_through(lambda: readers.read(OWN, tmp_path / name, tmp_path))
 
     peak("few")
     assert (peak("many") - peak("few")) / 3_600 < 10  # bytes

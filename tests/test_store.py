@@ -1,5 +1,6 @@
 """The feature store: what is kept comes back, what is damaged or another's never does."""
 
+import contextlib
 import copy
 import dataclasses
 import hashlib
@@ -408,12 +409,18 @@ def test_claims_of_the_dead_end(tmp_path, names, owner, until, ours):
         assert two.claim(KEY, names[:2]) == (set(names[:2]) if ours else set())
 
 
-def supplied(folder, names, compute, scratch):
-    """(features of the different `names`, how many were computed) of a run."""
+@contextlib.contextmanager
+def supplying(folder, names, compute, scratch):
     with (
         store.opened(folder) as kept,
         Supply(kept, KEY, names, compute, scratch) as supply,
     ):
+        yield supply
+
+
+def supplied(folder, names, compute, scratch):
+    """(features of the different `names`, how many were computed) of a run."""
+    with supplying(folder, names, compute, scratch) as supply:
         supply.fill()
         return everything(supply, names), supply.computed
 
@@ -451,7 +458,7 @@ def test_supply_computes_once_and_then_nothing(tmp_path):
 
 
 def test_blocks_come_in_any_order_and_as_often_as_asked(full, names):
-    with store.opened(full) as kept, Supply(kept, KEY, names, None, full) as supply:
+    with supplying(full, names, None, full) as supply:
         asked = np.array([7, 3, 39, 7, 0], np.int32)
         (block,) = supply.blocks(asked, D)
         np.testing.assert_array_equal(block, features([names[place] for place in asked]))
@@ -475,10 +482,7 @@ def test_a_store_that_fails_or_is_emptied_in_the_middle_loses_no_run(tmp_path, m
 
     if moment == "before":
         spoil()
-    with (
-        store.opened(tmp_path / "s") as kept,
-        Supply(kept, KEY, names, compute, tmp_path) as supply,
-    ):
+    with supplying(tmp_path / "s", names, compute, tmp_path) as supply:
         supply.fill()
         if moment == "filled":
             spoil()
@@ -488,10 +492,7 @@ def test_a_store_that_fails_or_is_emptied_in_the_middle_loses_no_run(tmp_path, m
 
 def test_what_gc_removes_meanwhile_is_computed_again(full, names):
     done = []
-    with (
-        store.opened(full) as kept,
-        Supply(kept, KEY, names, computing(names, done), full) as supply,
-    ):
+    with supplying(full, names, computing(names, done), full) as supply:
         supply.fill()
         assert done == []
         upkeep.answer("gc", full, "0")
@@ -501,10 +502,7 @@ def test_what_gc_removes_meanwhile_is_computed_again(full, names):
 
 def test_what_is_computed_twice_is_counted_once(tmp_path, names):
     done = []
-    with (
-        store.opened(tmp_path) as kept,
-        Supply(kept, KEY, names, computing(names, done), tmp_path) as supply,
-    ):
+    with supplying(tmp_path, names, computing(names, done), tmp_path) as supply:
         supply.fill()
         upkeep.answer("gc", tmp_path, "0")
         np.testing.assert_array_equal(everything(supply, names), features(names))
