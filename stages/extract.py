@@ -43,7 +43,7 @@ def main(source, raw, index, card, weights, backbone, train, validation, test):
     compute = extraction.computing(read, pictures, engine, square)
     with (
         store.opened(kept.store_folder()) as features,
-        Supply(features, key, pictures, compute, train.parent) as supply,
+        Supply(features, key, pictures.contents, compute, train.parent) as supply,
     ):
         supply.fill()
         length = features.length(key) or engine().length

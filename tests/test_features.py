@@ -251,14 +251,14 @@ def test_an_image_that_changed_since_it_was_indexed_is_named(backbone):
 
 def test_an_image_with_other_bytes_than_were_indexed_is_refused(backbone):
     compiled = Engine(graphs.open_pooled(backbone[0], (("features", 1),), 64, BATCH), "f32")
-    digests = [bytes.fromhex(digest(photo)) for photo in images(PHOTOS)]
+    digests = np.array([bytes.fromhex(digest(photo)) for photo in images(PHOTOS)], "V32")
     square = Square(64, "bilinear")
     placed = list(enumerate(images(PHOTOS)))
     found = list(extraction.computed(placed, lambda: compiled, square, digests))
     np.testing.assert_array_equal(
         np.concatenate([block for _, block in found]), features_of(backbone[0])
     )
-    swapped = [*digests[:3], digests[4], *digests[4:]]
+    swapped = digests[[0, 1, 2, 4, *range(4, len(digests))]]
     with pytest.raises(InputError, match="m3 is not the image that was indexed: the index has"):
         list(extraction.computed(placed, lambda: compiled, square, swapped))
 

@@ -107,7 +107,7 @@ def test_extraction_takes_few_bytes_an_image(tmp_path, monkeypatch):
         with (
             store.opened(tmp_path / name) as features,
             supply.Supply(
-                features, keys.RecipeKey("ab" * 32, "{}"), found, compute, tmp_path
+                features, keys.RecipeKey("ab" * 32, "{}"), found.contents, compute, tmp_path
             ) as supplied,
         ):
             supplied.fill()

@@ -34,13 +34,14 @@ def test_pictures_and_parts_are_those_of_a_plain_reckoning(seed):
     for each in used:
         first.setdefault(each.sha256, each.member)
     pictures, parts, classes = listed(rows)
-    assert [content.hex() for content in pictures] == list(first)
+    assert [content.hex() for content in pictures.contents.tolist()] == list(first)
     assert classes == sorted({row.label for row in used})
     assert [part.name for part in parts] == list(PARTS)
     for part in parts:
         mine = [row for row in used if row.split == part.name]
         assert [classes[label] for label in part.labels] == [row.label for row in mine]
-        assert [pictures[place].hex() for place in part.places] == [row.sha256 for row in mine]
+        shown = pictures.contents[part.places].tolist()
+        assert [content.hex() for content in shown] == [row.sha256 for row in mine]
         for name, strings in (("id", part.ids), ("group", part.groups)):
             expected = np.array([getattr(row, name) for row in mine])
             for _ in range(2):

@@ -413,7 +413,7 @@ def test_claims_of_the_dead_end(tmp_path, names, owner, until, ours):
 def supplying(folder, names, compute, scratch):
     with (
         store.opened(folder) as kept,
-        Supply(kept, KEY, names, compute, scratch) as supply,
+        Supply(kept, KEY, np.array(names, "V32"), compute, scratch) as supply,
     ):
         yield supply
 

@@ -26,7 +26,7 @@ def computing(read, pictures, engine, square):
         found = read(Members(pictures, lacking))
         placed = ((pictures.place(image.member), image) for image in found)
         mine = ((place, image) for place, image in placed if is_mine(place))
-        return computed(mine, engine, square, pictures, len(lacking))
+        return computed(mine, engine, square, pictures.contents, len(lacking))
 
     return compute
 
@@ -36,8 +36,8 @@ def computed(images, engine, square, digests=None, total=None):
     a time; a few batches are under way, whatever their number.
 
     engine: a function that gives the Engine, called when the first image is decoded; square:
-    resizing.Square; digests: by place, the sha256 (bytes) of an image as it was indexed; None to
-    take images as they are; total: how many are expected, for the display.
+    resizing.Square; digests: V32 [M], by place, the sha256 of an image as it was indexed;
+    None to take images as they are; total: how many are expected, for the display.
     Raises InputError for an image that can't be decoded or isn't the one that was indexed.
     """
     filled = batches(_squares(images, square, digests), square.size, BATCH)
@@ -55,10 +55,11 @@ def _squares(images, square, digests):
 
     def look(placed):
         place, image = placed
-        if digests is not None and images_.digest(image) != digests[place].hex():
+        indexed = None if digests is None else digests[place].tobytes().hex()
+        if indexed and images_.digest(image) != indexed:
             raise InputError(
                 f"{image.member} is not the image that was indexed: the index has the sha256 "
-                f"{digests[place].hex()[:12]}... and its bytes have another; run `dvc repro` again"
+                f"{indexed[:12]}... and its bytes have another; run `dvc repro` again"
             )
         try:
             return place, square(images_.pixels(image, square.least))

@@ -6,7 +6,6 @@ them.
 
 import hashlib
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,23 +32,18 @@ class Part:
     groups: Strings
 
 
-class Pictures(Sequence):
-    """M different pictures, in the order in which the index lists them first: the 32 bytes of the
-    sha256 of each, by its place 0..M-1."""
+class Pictures:
+    """M different pictures, by their places 0..M-1, in the order in which the index lists them
+    first.  contents: V32 [M], the sha256 of each."""
 
     def __init__(self, contents, members):
-        """contents: V32 [M]; members: V16 [M], `_key` of the first member that shows it."""
-        self._contents = contents
+        """members: V16 [M], `_key` of the first member that shows it."""
+        self.contents = contents
         self._order = np.argsort(members).astype(np.int32)
         self._members = members[self._order]
 
     def __len__(self):
         return len(self._order)
-
-    def __getitem__(self, place):
-        if not 0 <= place < len(self):
-            raise IndexError(place)  # where iterating over them ends
-        return self._contents[place].tobytes()
 
     def place(self, member):
         """The place of the picture that `member` shows, or None where it is not listed first."""
@@ -94,15 +88,16 @@ def listed(rows):
     """
     contents, members, numbers = bytearray(), bytearray(), {}
     labels, parts = array("i"), array("b")
-    ids, groups = {part: Lines() for part in PARTS}, {part: Lines() for part in PARTS}
+    names = {part: (number, Lines(), Lines()) for number, part in enumerate(PARTS)}
     for row in rows:
-        if row.split in PARTS:
+        if row.split in names:
+            part, ids, groups = names[row.split]
             contents += keys.of_image(row.sha256)
             members += _key(row.member)
             labels.append(numbers.setdefault(row.label, len(numbers)))
-            parts.append(PARTS.index(row.split))
-            ids[row.split].add(row.id)
-            groups[row.split].add(row.group)
+            parts.append(part)
+            ids.add(row.id)
+            groups.add(row.group)
     contents, members = (
         np.frombuffer(contents, f"V{_CONTENT}"),
         np.frombuffer(members, f"V{_MEMBER}"),
@@ -115,10 +110,10 @@ def listed(rows):
     rank[[numbers[name] for name in classes]] = np.arange(len(classes))
     labels, parts = np.asarray(labels), np.asarray(parts)
     found = []
-    for number, part in enumerate(PARTS):
+    for name, (number, *columns) in names.items():
         mine = parts == number
-        names = (Strings(lines, len(lines), lines.width) for lines in (ids[part], groups[part]))
-        found.append(Part(part, rank[labels[mine]], places[mine], *names))
+        strings = (Strings(lines, len(lines), lines.width) for lines in columns)
+        found.append(Part(name, rank[labels[mine]], places[mine], *strings))
     return Pictures(contents, members), found, classes
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from transfer.errors import InputError
 
+_DIGEST = re.compile("[0-9a-f]{64}")
+
 
 @dataclass(frozen=True)
 class RecipeKey:
@@ -29,7 +31,7 @@ def of_recipe(recipe, view):
 
 def of_image(sha256):
     """The 32 bytes of an image's hex digest as the index has it; raises InputError for others."""
-    if not re.fullmatch("[0-9a-f]{64}", sha256):
+    if not _DIGEST.fullmatch(sha256):
         raise InputError(
             f"the index holds {sha256!r} where the sha256 of an image, 64 hexadecimal digits, is "
             "expected; run `dvc repro -f -s index`"

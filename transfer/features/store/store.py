@@ -89,17 +89,18 @@ class Store:
             found, batches, bad, start = np.zeros(len(images), bool), set(), [], 0
             recipe, _ = _recipe(base, key)
             for some in _pieces(images):
-                kept = {}  # image: its feature
+                rows = {image: row for row, image in enumerate(some, start)}
                 for id_, image, batch, checksum, value in _select(base, _FEATURES, recipe, some):
                     if values.is_sound(key.sha256, image, checksum, value, out.shape[1]):
-                        kept[image] = value
+                        out[rows[image]] = np.frombuffer(value, "<f4")
+                        found[rows[image]] = True
                         batches.add(batch)
                     else:
                         bad.append(id_)
-                for row, image in enumerate(some, start):
-                    if image in kept:
-                        out[row] = np.frombuffer(kept[image], "<f4")
-                        found[row] = True
+                if len(rows) < len(some):  # an image that is asked for more than once
+                    these = [rows[image] for image in some]
+                    out[start : start + len(some)] = out[these]
+                    found[start : start + len(some)] = found[these]
                 start += len(some)
             return found, batches - self._used, bad
 

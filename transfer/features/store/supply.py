@@ -16,18 +16,18 @@ POLL = 0.1  # seconds between looks at what other processes are computing
 
 
 class Supply:
-    """The features of M `pictures` by recipe `key`; a picture is known by its place, 0..M-1.
+    """The features of M pictures by recipe `key`; a picture is known by its place, 0..M-1.
 
-    pictures: a sequence of M different contents, the 32 bytes of a sha256 each.  compute: called
+    contents: V32 [M], the sha256 of each; no two are the same.  compute: called
     with the places to compute, ascending int64 [n], and a function that says of a place whether it
     is still to be computed; yields ([place], float32 [n, D]).  folder: where features lie meanwhile
     that the store can't keep.
     """
 
-    def __init__(self, store, key, pictures, compute, folder):
-        self._computed = np.zeros(len(pictures), bool)
-        self._store, self._key, self._pictures, self._compute = store, key, pictures, compute
-        self._scratch = Scratch(folder, len(pictures))
+    def __init__(self, store, key, contents, compute, folder):
+        self._store, self._key, self._all, self._compute = store, key, contents, compute
+        self._computed = np.zeros(len(contents), bool)
+        self._scratch = Scratch(folder, len(contents))
 
     @property
     def computed(self):
@@ -43,7 +43,7 @@ class Supply:
     def fill(self):
         """Computes what the store lacks, shared with other processes that do the same; returns when
         all is there."""
-        lacking = self._lacking(np.arange(len(self._pictures)))
+        lacking = self._lacking(np.arange(len(self._all)))
         if len(lacking):
             self._run(lacking, _Claims(lacking, self._claimed))
         while len(lacking := self._lacking(lacking)):
@@ -62,7 +62,7 @@ class Supply:
             found = self._store.read(self._key, self._contents(block), out)
             if not (found | self._scratch.holds(block)).all():
                 # With all else that has gone, since the archive is read once for them together.
-                gone = self._lacking(np.arange(len(self._pictures)))
+                gone = self._lacking(np.arange(len(self._all)))
                 gone = np.union1d(gone, block[~found & ~self._scratch.holds(block)])
                 self._run(gone, lambda place: True, keep=False)
             for row in np.flatnonzero(~found):
@@ -70,7 +70,8 @@ class Supply:
             yield out
 
     def _contents(self, places):
-        return [self._pictures[place] for place in places]
+        joined, size = self._all[places].tobytes(), self._all.itemsize
+        return [joined[start : start + size] for start in range(0, len(joined), size)]
 
     def _lacking(self, places):
         """Those of `places` whose features are neither in the store nor in the scratch file."""
