@@ -381,14 +381,23 @@ def test_where_the_disk_is_full_the_large_pack_is_smaller_and_that_is_told(
     assert large_pack._size(tmp_path) == 5000
 
 
-def test_the_empty_dag_has_as_many_stages_as_ours_and_runs_once(tmp_path):
-    repository = workflow.Repository(workflow.empty_dag(tmp_path / "empty"), tmp_path / "store")
-    stages = yaml.safe_load((repository.folder / "dvc.yaml").read_text())["stages"]
-    assert len(stages) == len(workspaces.stages())
+def test_an_empty_dag_has_the_stages_dependencies_and_outputs_that_are_asked_for(tmp_path):
+    sizes = [(1, 2), (0, 1), (3, 1)]
+    folder = workflow.empty_dag(tmp_path / "empty", sizes)
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].values()
+    assert [workflow.size(stage) for stage in stages] == [(1, 2), (1, 1), (3, 1)]  # with the chain
+    repository = workflow.Repository(folder, tmp_path / "store")
     repository.run(*workflow.DVC, "repro")
-    files = [repository.folder / f"file{number}" for number in range(len(stages))]
-    assert [file.read_text() for file in files] == [f"{n}\n" for n in range(len(stages))]
+    written = [name for stage in stages for name in stage["outs"]]
+    assert [(folder / name).read_text() for name in written] == [f"{name}\n" for name in written]
     repository.run(*workflow.DVC, "status", "--quiet")  # raises where anything is to be done
+
+
+def test_all_of_our_stages_dependencies_and_outputs_are_counted():
+    sizes = [workflow.size(stage) for stage in workspaces.stages().values()]
+    text = (workspaces.ROOT / "dvc.lock").read_text()
+    paths = len(re.findall(r"(?m)^    - path: ", text))
+    assert sum(deps + outs for deps, outs in sizes) == paths
 
 
 def test_the_clone_holds_the_project_and_an_edit_of_epochs_changes_that_line_alone(tmp_path):
