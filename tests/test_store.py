@@ -91,6 +91,16 @@ def test_what_is_written_is_read_in_any_order(full, names, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_what_is_not_there_leaves_its_rows_even_where_it_is_asked_for_twice(full, names):
+    with store.opened(full) as kept:
+        out = np.arange(4 * D, dtype=np.float32).reshape(4, D)
+        before = out.copy()
+        found = kept.read(KEY, [image("new"), names[3], image("new"), names[3]], out)
+        assert found.tolist() == [False, True, False, True]
+        np.testing.assert_array_equal(out[[0, 2]], before[[0, 2]])
+        np.testing.assert_array_equal(out[[1, 3]], features([names[3], names[3]]))
+
+
 def test_what_is_there_stays(full, names):
     with store.opened(full) as kept:
         assert kept.write(KEY, names[:2], features(names[:2]) + 1)

@@ -4,18 +4,16 @@ import tempfile
 
 from transfer.errors import InputError
 
-TOGETHER = 4096  # names written at once: a third of the time of one each (measured)
-
 
 class Lines:
     """N strings without line ends, in a nameless file in the folder for temporary files, gone with
-    the object.
+    the object.  width: the length of the longest, 1 at least.
 
     Raises InputError where the disk can't take them.
     """
 
     def __init__(self):
-        self._length, self._width, self._pending = 0, 1, []
+        self._length, self.width = 0, 1
         try:
             self._file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115
         except OSError as fault:
@@ -24,34 +22,21 @@ class Lines:
     def __len__(self):
         return self._length
 
-    @property
-    def width(self):
-        """The length of the longest, 1 at least."""
-        self._write()
-        return self._width
-
     def add(self, text):
         """Puts `text` at the end; all must be there before they are gone through."""
-        self._pending.append(text)
+        try:
+            self._file.write(f"{text}\n")
+        except OSError as fault:
+            raise _cant(fault) from None
         self._length += 1
-        if len(self._pending) == TOGETHER:
-            self._write()
+        self.width = max(self.width, len(text))
 
     def __iter__(self):
-        self._write()
         try:
-            self._file.seek(0)  # writes what Python's buffer still holds
+            self._file.seek(0)  # writes what is still in memory
         except OSError as fault:
             raise _cant(fault) from None
         return (line[:-1] for line in self._file)
-
-    def _write(self):
-        self._width = max(self._width, *map(len, self._pending), 0)
-        try:
-            self._file.writelines([f"{text}\n" for text in self._pending])
-        except OSError as fault:
-            raise _cant(fault) from None
-        self._pending.clear()
 
 
 def _cant(fault):

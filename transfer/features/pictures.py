@@ -55,8 +55,7 @@ class Pictures:
 
     def keys(self, chosen):
         """The set of `_key` of the members of those pictures that are `chosen`, bool [M]."""
-        keys = self._members[chosen[self._order]].tobytes()
-        return {keys[start : start + _MEMBER] for start in range(0, len(keys), _MEMBER)}
+        return set(self._members[chosen[self._order]].tolist())
 
 
 class Members:
@@ -88,16 +87,15 @@ def listed(rows):
     """
     contents, members, numbers = bytearray(), bytearray(), {}
     labels, parts = array("i"), array("b")
-    names = {part: (number, Lines(), Lines()) for number, part in enumerate(PARTS)}
+    ids, groups = {part: Lines() for part in PARTS}, {part: Lines() for part in PARTS}
     for row in rows:
-        if row.split in names:
-            part, ids, groups = names[row.split]
+        if row.split in PARTS:
             contents += keys.of_image(row.sha256)
             members += _key(row.member)
             labels.append(numbers.setdefault(row.label, len(numbers)))
-            parts.append(part)
-            ids.add(row.id)
-            groups.add(row.group)
+            parts.append(PARTS.index(row.split))
+            ids[row.split].add(row.id)
+            groups[row.split].add(row.group)
     contents, members = (
         np.frombuffer(contents, f"V{_CONTENT}"),
         np.frombuffer(members, f"V{_MEMBER}"),
@@ -110,10 +108,10 @@ def listed(rows):
     rank[[numbers[name] for name in classes]] = np.arange(len(classes))
     labels, parts = np.asarray(labels), np.asarray(parts)
     found = []
-    for name, (number, *columns) in names.items():
+    for number, part in enumerate(PARTS):
         mine = parts == number
-        strings = (Strings(lines, len(lines), lines.width) for lines in columns)
-        found.append(Part(name, rank[labels[mine]], places[mine], *strings))
+        names = (Strings(lines, len(lines), lines.width) for lines in (ids[part], groups[part]))
+        found.append(Part(part, rank[labels[mine]], places[mine], *names))
     return Pictures(contents, members), found, classes
 
 

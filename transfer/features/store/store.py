@@ -98,9 +98,9 @@ class Store:
                     else:
                         bad.append(id_)
                 if len(rows) < len(some):  # an image that is asked for more than once
-                    these = [rows[image] for image in some]
-                    out[start : start + len(some)] = out[these]
-                    found[start : start + len(some)] = found[these]
+                    for row, image in enumerate(some, start):
+                        if found[rows[image]]:
+                            out[row], found[row] = out[rows[image]], True
                 start += len(some)
             return found, batches - self._used, bad
 

@@ -18,10 +18,10 @@ POLL = 0.1  # seconds between looks at what other processes are computing
 class Supply:
     """The features of M pictures by recipe `key`; a picture is known by its place, 0..M-1.
 
-    contents: V32 [M], the sha256 of each; no two are the same.  compute: called
-    with the places to compute, ascending int64 [n], and a function that says of a place whether it
-    is still to be computed; yields ([place], float32 [n, D]).  folder: where features lie meanwhile
-    that the store can't keep.
+    contents: V32 [M], the sha256 of each; no two are the same.  compute: called with the places to
+    compute, ascending int64 [n], and a function that says of a place whether it is still to be
+    computed; yields ([place], float32 [n, D]).  folder: where features lie meanwhile that the store
+    can't keep.
     """
 
     def __init__(self, store, key, contents, compute, folder):
@@ -70,8 +70,7 @@ class Supply:
             yield out
 
     def _contents(self, places):
-        joined, size = self._all[places].tobytes(), self._all.itemsize
-        return [joined[start : start + size] for start in range(0, len(joined), size)]
+        return self._all[places].tolist()  # bytes
 
     def _lacking(self, places):
         """Those of `places` whose features are neither in the store nor in the scratch file."""
