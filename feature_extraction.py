@@ -58,11 +58,11 @@ def main(argv=None):
         display = Display(len(labels), given.epochs)
         kinds.fit(
             "softmax",
-            training.features,
+            (training.features,),
             labels,
             len(classes),
             {"epochs": given.epochs, "batch_size": given.batch_size, "seed": 0},
-            validation=(validation.features, np.searchsorted(classes, validation.labels)),
+            validation=((validation.features,), np.searchsorted(classes, validation.labels)),
             on_batch=display.batch,
             on_epoch=display.epoch,
             bar=False,

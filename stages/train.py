@@ -1,11 +1,12 @@
 """Trains the head on the training pack.
 
 Reads the training pack and, for the learning curves alone, the validation pack.  Writes
-models/head.npz.  Seconds on a laptop CPU.  The packs stay on disk: of an image it holds 16 bytes.
+models/head.npz.  Seconds on a laptop CPU.  For softmax and mlp the packs stay on disk: of an image
+it holds 16 bytes; the other kinds hold the training rows.
 """
 
 from transfer import errors, params
-from transfer.heads import kinds, trained
+from transfer.heads import kinds, selection, trained
 from transfer.packs import reader as packs
 
 
@@ -17,33 +18,42 @@ def main(train, validation, head):
         "head.seed",
         "head.initializer",
         "head.hidden",
+        "head.transform",
+        "head.strength",
+        "head.neighbours",
+        "head.folds",
+        "head.class_weights",
     )
     kind = given.pop("head.kind")
     options = kinds.options(kind, {key.removeprefix("head."): v for key, v in given.items()})
     training, check = packs.read(train), packs.read(validation)
     trained.require_same_source(training, train, check, validation)
-    arrays, curves = kinds.fit(
+    found = kinds.fit(
         kind,
-        training.features,
+        training.views,
         training.labels,
         len(training.classes),
         options,
-        validation=(check.features, check.labels),
+        groups=training.groups,
+        validation=(check.views, check.labels),
     )
     fitted = trained.Head(
         kind=kind,
-        arrays=arrays,
+        arrays=found.arrays,
         classes=list(training.classes),
         net=training.recipe["source"]["net"],
         dataset=training.recipe["source"]["dataset"],
         recipe=training.recipe,
-        curves=curves,
+        curves=found.curves,
         options=options,
+        selection=found.selection,
     )
     fitted.save(head)
-    last = ", ".join(f"{name} {curve[-1]:.4f}" for name, curve in curves.items())
-    counts = f"{len(training.labels)} images of {len(fitted.classes)} classes"
-    print(f"train: {trained.title(fitted)}: {counts}; {last}")
+    last = ", ".join(f"{name} {curve[-1]:.4f}" for name, curve in found.curves.items())
+    counts = f"{len(training.labels):,} images of {len(fitted.classes)} classes"
+    print(f"train: {trained.title(fitted)}: {counts}; {last or selection.told(fitted.selection)}")
+    if "note" in fitted.selection:
+        print(f"train: note: {fitted.selection['note']}")
 
 
 if __name__ == "__main__":

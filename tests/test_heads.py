@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages import train as train_stage
-from tests.examples import OPTIONS, blobs, fitted, write_pack
+from tests.examples import COURSE, OPTIONS, blobs, fitted, write_pack
 from transfer.errors import InputError
 from transfer.heads import dense, kinds, stacks, trained
 
@@ -35,7 +35,9 @@ def test_training_is_keras_training(units):
     history = model.fit(
         x, y, batch_size=16, epochs=8, shuffle=False, validation_data=other, verbose=0
     ).history
-    curves = dense.train(layers, x, y, epochs=8, batch_size=16, validation=other)
+    curves = dense.train(
+        layers, (x,), y, epochs=8, batch_size=16, validation=((other[0],), other[1])
+    )
     # Both run in float32 and add in another order; Adam divides by sqrt(v), which magnifies the
     # rounding of small gradients: after 40 steps of 1e-3 weights agree to a few 1e-7 (seen).
     for ours, theirs in zip(stacks.named(layers).values(), model.get_weights(), strict=True):
@@ -83,13 +85,14 @@ def test_truncated_normal_start_is_the_courses():
 def test_curves_and_callbacks_see_the_same():
     x, y = blobs()
     epochs, batches = [], []
-    _, curves = kinds.fit(
+    checked, labels = blobs(30, seed=1)
+    _, curves, _ = kinds.fit(
         "softmax",
-        x,
+        (x,),
         y,
         4,
         OPTIONS["softmax"],
-        validation=blobs(30, seed=1),
+        validation=((checked,), labels),
         on_batch=lambda seen, means: batches.append(seen),
         on_epoch=lambda epoch, means: epochs.append((epoch, means)),
     )
@@ -102,9 +105,9 @@ def test_curves_and_callbacks_see_the_same():
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_validation_chooses_nothing(kind):
     x, y = blobs()
-    alone, curves = kinds.fit(kind, x, y, 4, OPTIONS[kind])
+    alone, curves, _ = kinds.fit(kind, (x,), y, 4, OPTIONS[kind])
     watched = fitted(kind).arrays
-    assert list(curves) == ["loss", "acc"]
+    assert list(curves) == (["loss", "acc"] if kind in COURSE else [])
     assert all(np.array_equal(alone[name], watched[name]) for name in alone)
 
 
@@ -112,7 +115,7 @@ def test_two_points_a_class_are_separable():
     x = np.eye(6, dtype=np.float32)
     y = np.array([0, 0, 1, 1, 2, 2])
     options = {"epochs": 1500, "batch_size": 4, "seed": 0}
-    arrays, curves = kinds.fit("softmax", x, y, 3, options)
+    arrays, curves, _ = kinds.fit("softmax", (x,), y, 3, options)
     assert curves["acc"][-1] == 1
     assert stacks.probabilities(arrays, x).argmax(axis=1).tolist() == y.tolist()
 
@@ -121,10 +124,12 @@ def test_two_points_a_class_are_separable():
 @pytest.mark.parametrize("scale", [1e4, 1e-6])
 def test_badly_scaled_features_give_a_finite_head(kind, scale):
     x, y = blobs()
-    arrays, curves = kinds.fit(kind, x * np.float32(scale), y, 4, OPTIONS[kind])
+    arrays, curves, _ = kinds.fit(kind, (x * np.float32(scale),), y, 4, OPTIONS[kind])
     assert all(np.isfinite(a).all() for a in (*arrays.values(), *curves.values()))
-    p = stacks.probabilities(arrays, x * np.float32(scale))
+    p = kinds.named(kind).probabilities(arrays, x * np.float32(scale))
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    if kind not in COURSE:
+        assert (p.argmax(axis=1) == y).mean() > 0.9
 
 
 def test_log_softmax_of_huge_logits():
@@ -144,7 +149,7 @@ def test_equal_inputs_give_equal_bytes(kind, tmp_path):
     fitted(kind, seed=1).save(tmp_path / "other.npz")
     one, two, other = ((tmp_path / f"{n}.npz").read_bytes() for n in ("one", "two", "other"))
     assert one == two
-    assert one != other
+    assert (one != other) or kind not in COURSE  # elsewhere it decides the folds alone
 
 
 SCRIPT = """
@@ -152,29 +157,35 @@ import numpy as np, sys
 from transfer.heads import kinds, trained
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(600, 512)).astype(np.float32), rng.integers(0, 40, 600)
-options = dict(epochs=2, batch_size=256, seed=0, hidden=128)
-arrays, curves = kinds.fit("mlp", x, y, 40, options, validation=(x, y))
-head = trained.Head("mlp", arrays, [str(i) for i in range(40)], "n", "d", {}, curves, options)
+kind = sys.argv[2]
+given = dict(epochs=2, batch_size=256, seed=0, hidden=128, transform="auto", strength="auto",
+             neighbours="auto", folds=3, class_weights="none", initializer="glorot_uniform")
+options = kinds.options(kind, given)
+arrays, curves, selection = kinds.fit(kind, (x,), y, 40, options, validation=((x,), y))
+head = trained.Head(
+    kind, arrays, [str(i) for i in range(40)], "n", "d", {}, curves, options, selection
+)
 head.save(sys.argv[1])
-np.save(sys.argv[1] + ".npy", head.probabilities(x))
+np.save(sys.argv[1] + ".npy", head.probabilities((x,)))
 """
 
 
-def test_number_of_threads_does_not_matter(tmp_path):
+@pytest.mark.parametrize("kind", ["mlp", "logistic", "ridge"])
+def test_number_of_threads_does_not_matter(tmp_path, kind):
     for threads in ("1", "2"):
         path = str(tmp_path / f"{threads}.npz")
         environment = os.environ | {"OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": os.getcwd()}
-        subprocess.run([sys.executable, "-c", SCRIPT, path], env=environment, check=True)
+        subprocess.run([sys.executable, "-c", SCRIPT, path, kind], env=environment, check=True)
     assert (tmp_path / "1.npz").read_bytes() == (tmp_path / "2.npz").read_bytes()
     assert (tmp_path / "1.npz.npy").read_bytes() == (tmp_path / "2.npz.npy").read_bytes()
 
 
-def test_memory_mapped_features_train_the_same(tmp_path):
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_memory_mapped_features_train_the_same(tmp_path, kind):
     x, y = blobs()
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    one, _ = kinds.fit("softmax", x, y, 4, OPTIONS["softmax"])
-    two, _ = kinds.fit("softmax", mapped, y, 4, OPTIONS["softmax"])
+    one, two = (kinds.fit(kind, (rows,), y, 4, OPTIONS[kind]).arrays for rows in (x, mapped))
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
@@ -186,10 +197,10 @@ def test_a_head_comes_back_from_its_file(kind, tmp_path):
     head = fitted(kind)
     head.save(tmp_path / "models" / "head.npz")
     back = trained.load(tmp_path / "models" / "head.npz")
-    for name in ("kind", "classes", "net", "dataset", "recipe", "options"):
+    for name in ("kind", "classes", "net", "dataset", "recipe", "options", "selection"):
         assert getattr(back, name) == getattr(head, name)
     x, _ = blobs(2500)  # more than two chunks
-    assert np.array_equal(back.probabilities(x), head.probabilities(x))
+    assert np.array_equal(back.probabilities((x,)), head.probabilities((x,)))
     assert {n: c.tolist() for n, c in back.curves.items()} == {
         n: c.tolist() for n, c in head.curves.items()
     }
@@ -199,36 +210,36 @@ def test_a_head_comes_back_from_its_file(kind, tmp_path):
 
 def test_chunks_do_not_show():
     head, (x, _) = fitted(), blobs(2500)
-    alone = np.concatenate([head.probabilities(x[i : i + 1]) for i in range(0, 2500, 500)])
-    np.testing.assert_allclose(head.probabilities(x)[::500], alone, atol=1e-6)
-    assert head.probabilities(x).dtype == np.float32
-    assert head.probabilities(x[:0]).shape == (0, 4)
+    alone = np.concatenate([head.probabilities((x[i : i + 1],)) for i in range(0, 2500, 500)])
+    np.testing.assert_allclose(head.probabilities((x,))[::500], alone, atol=1e-6)
+    assert head.probabilities((x,)).dtype == np.float32
+    assert head.probabilities((x[:0],)).shape == (0, 4)
 
 
 def test_chunks_are_the_whole_and_small():
     head, (x, _) = fitted(), blobs(2500)
-    chunks = list(head.chunks(x))
+    chunks = list(head.chunks((x,)))
     assert max(map(len, chunks)) == stacks.CHUNK < 2500
-    assert np.array_equal(np.concatenate(chunks), head.probabilities(x))
+    assert np.array_equal(np.concatenate(chunks), head.probabilities((x,)))
     x[2100, 1] = np.inf
     with pytest.raises(InputError, match="row 2100 of the features gives no probabilities"):
-        list(head.chunks(x))
+        list(head.chunks((x,)))
 
 
 def test_features_of_another_length_are_refused():
     with pytest.raises(InputError, match="takes 10 features an image; received 9"):
-        fitted().probabilities(np.zeros((2, 9), np.float32))
+        fitted().probabilities((np.zeros((2, 9), np.float32),))
 
 
 def test_features_that_are_not_numbers_are_refused():
     x, y = blobs()
     x[7, 3] = np.nan
     with pytest.raises(InputError, match=r"row 7 .* not finite"):
-        fitted().probabilities(x)
+        fitted().probabilities((x,))
     with pytest.raises(InputError, match=r"loss on the training features .* epoch 1"):
-        kinds.fit("softmax", x, y, 4, OPTIONS["softmax"])
+        kinds.fit("softmax", (x,), y, 4, OPTIONS["softmax"])
     with pytest.raises(InputError, match="loss on the validation features"):
-        kinds.fit("softmax", *blobs(), 4, OPTIONS["softmax"], validation=(x, y))
+        kinds.fit("softmax", (blobs()[0],), y, 4, OPTIONS["softmax"], validation=((x,), y))
 
 
 def damage(path, **changed):
@@ -244,13 +255,21 @@ def damage(path, **changed):
     [
         ({"about": None}, "lacks about"),
         ({"about": np.array("{}")}, "description is damaged"),
+        (
+            {"about": np.array(json.dumps(dict.fromkeys(trained.ABOUT, "softmax")))},
+            "description is damaged .a selection that is no mapping",
+        ),
         ({"array/bias_0": None}, "must hold the arrays kernel_0, bias_0"),
         ({"array/bias_0": np.zeros(3)}, "don't fit together"),
         ({"array/kernel_0": np.zeros(3)}, "don't fit together"),
         ({"classes": np.array(["a", "b"])}, "names 2 classes, but its arrays tell 4 apart"),
         (
-            {"about": np.array(json.dumps(dict.fromkeys(trained.ABOUT, "softmaxx")))},
-            "unknown head 'softmaxx'; known: softmax, mlp",
+            {
+                "about": np.array(
+                    json.dumps(dict.fromkeys(trained.ABOUT, "softmaxx") | {"selection": {}})
+                )
+            },
+            "unknown head 'softmaxx'; known: softmax, knn",
         ),
     ],
 )
@@ -260,6 +279,16 @@ def test_damaged_files_are_refused(tmp_path, changed, message):
     damage(path, **changed)
     with pytest.raises(InputError, match=message):
         trained.load(path)
+
+
+def test_a_head_without_a_selection_is_read(tmp_path):
+    path = tmp_path / "head.npz"
+    fitted().save(path)
+    with np.load(path) as file:
+        about = json.loads(str(file["about"]))
+    del about["selection"]
+    damage(path, about=np.array(json.dumps(about)))
+    assert trained.load(path).selection == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 torn"])
@@ -289,19 +318,22 @@ def test_a_torn_file_is_refused(tmp_path):
 def test_bad_rows_are_refused():
     x, y = blobs()
     for arguments, message in (
-        (("softmaxx", x, y, 4), "unknown head 'softmaxx'; known: softmax, mlp"),
-        (("softmax", x, y, 3), r"training labels must lie in 0\.\.2; received 3"),
-        (("softmax", x, y - 1, 4), "received -1"),
-        (("softmax", x[:9], y, 4), "9 rows of training features have 70 labels"),
-        (("softmax", x[:0], y[:0], 4), "no training images"),
-        (("softmax", x[:, None], y, 4), "have the shape"),
+        (("softmaxx", (x,), y, 4), "unknown head 'softmaxx'; known: softmax, knn"),
+        (("softmax", (x,), y, 3), r"training labels must lie in 0\.\.2; received 3"),
+        (("softmax", (x,), y - 1, 4), "received -1"),
+        (("softmax", (x[:9],), y, 4), "9 rows of training features have 70 labels"),
+        (("softmax", (x[:0],), y[:0], 4), "no training images"),
+        (("softmax", (x[:, None],), y, 4), "have the shape"),
+        (("softmax", x, y, 4), "views must be a tuple of arrays .*; received a ndarray"),
+        (("softmax", (), y, 4), "views must be a tuple"),
+        (("softmax", (x, x[:9]), y, 4), "9 rows of training features have 70 labels"),
     ):
         with pytest.raises(InputError, match=message):
             kinds.fit(*arguments, OPTIONS["softmax"])
     with pytest.raises(
         InputError, match=r"validation features have the shape .*, expected \[N, 10"
     ):
-        kinds.fit("softmax", x, y, 4, OPTIONS["softmax"], validation=(x[:, :9], y))
+        kinds.fit("softmax", (x,), y, 4, OPTIONS["softmax"], validation=((x[:, :9],), y))
 
 
 # --- the stage --------------------------------------------------------------------------------
@@ -312,7 +344,10 @@ def workspace(tmp_path, monkeypatch):
     """A folder with params.yaml and two packs; its main() writes models/head.npz."""
     monkeypatch.chdir(tmp_path)
     head = "kind: softmax, epochs: 4, batch_size: 16, seed: 0, hidden: 8"
-    (tmp_path / "params.yaml").write_text(f"head: {{{head}, initializer: truncated_normal}}\n")
+    chosen = "transform: auto, strength: auto, neighbours: auto, folds: 3, class_weights: none"
+    (tmp_path / "params.yaml").write_text(
+        f"head: {{{head}, initializer: truncated_normal, {chosen}}}\n"
+    )
     write_pack(tmp_path / "train.p", *blobs())
     write_pack(tmp_path / "validation.p", *blobs(30, seed=1))
     return tmp_path
@@ -337,7 +372,7 @@ def test_the_stage_trains_and_says_untrained(workspace, capsys):
     head = trained.load(workspace / "head.npz")
     assert (head.net, head.dataset, head.classes) == ("mini", "sample", list("abcd"))
     expected = {"epochs": 4, "batch_size": 16, "seed": 0, "initializer": "truncated_normal"}
-    assert head.options == expected  # hidden is not softmax's
+    assert head.options == expected | {"class_weights": "none"}  # hidden is not softmax's
 
 
 def test_the_stage_trains_without_validation_rows(workspace):
@@ -345,6 +380,40 @@ def test_the_stage_trains_without_validation_rows(workspace):
     write_pack(workspace / "validation.p", x[:0], y[:0])
     run_stage(workspace)
     assert list(trained.load(workspace / "head.npz").curves) == ["loss", "acc"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OPTIONS if kind not in COURSE])
+def test_the_stage_says_what_was_chosen(workspace, capsys, kind):
+    text = (workspace / "params.yaml").read_text()
+    (workspace / "params.yaml").write_text(text.replace("softmax", kind))
+    run_stage(workspace)
+    first = (workspace / "head.npz").read_bytes()
+    run_stage(workspace)
+    assert (workspace / "head.npz").read_bytes() == first
+    (line, _) = capsys.readouterr().out.splitlines()
+    head = trained.load(workspace / "head.npz")
+    about = head.selection
+    assert line.startswith(
+        f"train: {kind} head on mini features of sample, untrained: 70 images of 4 classes; "
+        f"{about['transform']}"
+    )
+    assert line.endswith(
+        f" of {about['tried']} tried by 3 folds of images: held-out accuracy "
+        f"{about['fold_accuracy']:.4f}; temperature {about['temperature']:.3g}"
+    )
+    assert head.options.keys() == OPTIONS[kind].keys()
+    assert head.curves == {}
+
+
+def test_the_stage_notes_what_the_data_would_not_allow(workspace, capsys):
+    text = (workspace / "params.yaml").read_text().replace("softmax", "ridge")
+    (workspace / "params.yaml").write_text(text)
+    x, y = blobs()
+    write_pack(workspace / "train.p", np.append(x, x[:1], 0), np.append(y, 4), classes="abcde")
+    write_pack(workspace / "validation.p", *blobs(30, seed=1), classes="abcde")
+    run_stage(workspace)
+    note = "train: note: 1 of 5 classes have one image, never held out"
+    assert capsys.readouterr().out.splitlines()[1] == note
 
 
 def test_packs_of_two_recipes_are_refused(workspace):
@@ -359,5 +428,5 @@ def test_packs_of_two_recipes_are_refused(workspace):
 def test_an_unknown_kind_is_refused(workspace):
     text = (workspace / "params.yaml").read_text()
     (workspace / "params.yaml").write_text(text.replace("softmax", "mpl"))
-    with pytest.raises(InputError, match="unknown head 'mpl'; known: mlp, softmax"):
+    with pytest.raises(InputError, match="unknown head 'mpl'; known: mlp, knn"):
         run_stage(workspace)

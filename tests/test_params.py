@@ -51,6 +51,19 @@ def test_only_the_keys_asked_for(tmp_path):
         ("extract__size", 3, "extract.size must be auto, card or a number of pixels from 16"),
         ("extract__precision", "fp16", "extract.precision must be one of bf16, f32"),
         ("extract__engine", "tpu", "extract.engine must be one of auto, openvino"),
+        ("head__strength", 0, "head.strength must be auto or a number above 0; received 0"),
+        (
+            "head__strength",
+            -1e-3,
+            "head.strength must be auto or a number above 0; received -0.001",
+        ),
+        ("head__strength", float("inf"), "head.strength must be auto or a number above 0"),
+        ("head__strength", float("nan"), "head.strength must be auto or a number above 0"),
+        ("head__strength", True, "head.strength must be auto or a number above 0; received True"),
+        ("head__neighbours", 0, "head.neighbours must be auto or a whole number from 1; received"),
+        ("head__folds", 1, "head.folds must be a whole number from 2; received 1"),
+        ("head__transform", "log", "head.transform must be one of auto, none, standardise, power"),
+        ("head__class_weights", "even", "head.class_weights must be one of none, balanced; rec"),
         ("head__epochs", 1.5, "head.epochs must be a whole number from 1; received 1.5"),
     ],
 )
@@ -89,6 +102,16 @@ def test_a_switch_and_back_leaves_params_yaml_as_it_was(tmp_path):
     assert params.read("extract.layers", path=path) == {"extract.layers": ["a", "b"]}
     apply_overrides(path, back)
     assert path.read_text() == SHIPPED
+
+
+@pytest.mark.parametrize("text", ["1e-06", "1e-6", "0.000001", "1.0e-6"])
+def test_a_small_number_is_a_number_however_it_is_written(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(SHIPPED)
+    apply_overrides(path, [f"head.strength={text}"])
+    assert params.read("head.strength", path=path) == {"head.strength": 1e-6}
+    path.write_text(SHIPPED.replace("strength: auto", f"strength: {text}"))
+    assert params.read("head.strength", path=path) == {"head.strength": 1e-6}
 
 
 def test_unknown_lists_the_nearest_first():

@@ -4,6 +4,7 @@ A stage asks for dotted keys and gets those alone, so the keys in its call are t
 dvc.yaml must declare; a test compares the two.
 """
 
+import math
 import re
 from pathlib import Path
 
@@ -19,6 +20,11 @@ def _is_int(value, least):
 def _is_name(value):
     # Nothing that means something to a shell or a path: names stand in DVC's command lines.
     return isinstance(value, str) and re.fullmatch(r"\w[\w .+@-]*", value) is not None
+
+
+def _is_strength(value):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value == "auto" or (number and 0 < value < math.inf)
 
 
 def _is_fraction(value):
@@ -75,6 +81,14 @@ KEYS = {
     "head.seed": _SEED,
     "head.initializer": _one_of("glorot_uniform", "truncated_normal"),
     "head.hidden": _COUNT,
+    "head.transform": _one_of("auto", "none", "standardise", "power"),
+    "head.strength": (_is_strength, "auto or a number above 0"),
+    "head.neighbours": (
+        lambda value: value == "auto" or _is_int(value, 1),
+        "auto or a whole number from 1",
+    ),
+    "head.folds": (lambda value: _is_int(value, 2), "a whole number from 2"),
+    "head.class_weights": _one_of("none", "balanced"),
 }
 
 
@@ -87,9 +101,18 @@ def read(*keys, path="params.yaml"):
     return {key: _value(tree, key, path) for key in keys}
 
 
+class Loader(yaml.SafeLoader):
+    """YAML in which 1e-06, as DVC writes it, is a number: in YAML 1.1 it is a text."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
 def _tree(path):
     try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        tree = yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
     except FileNotFoundError:
         raise InputError(f"{path} is not here; run in the repository's root") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as fault:

@@ -11,43 +11,59 @@ from tqdm import tqdm
 
 from transfer.errors import InputError
 from transfer.heads import stacks
-from transfer.packs.gathering import Gatherer
+from transfer.heads import weights as weights_
+from transfer.heads.fitted import Fitted
+from transfer.heads.rows import Rows
 
 # Keras' defaults (keras/src/optimizers/adam.py).
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7
 
 
-def fit_softmax(features, labels, n_classes, **training):
-    """(arrays, curves) of one dense layer; see `fit`."""
-    return fit(features, labels, [n_classes], **training)
+def fit_softmax(views, labels, n_classes, **training):
+    """A kinds.Fitted of one dense layer; see `fit`."""
+    return fit(views, labels, [n_classes], **training)
 
 
-def fit_mlp(features, labels, n_classes, *, hidden, **training):
-    """(arrays, curves) of a ReLU layer of `hidden` units and a dense layer; see `fit`."""
-    return fit(features, labels, [hidden, n_classes], **training)
+def fit_mlp(views, labels, n_classes, *, hidden, **training):
+    """A kinds.Fitted of a ReLU layer of `hidden` units and a dense layer; see `fit`."""
+    return fit(views, labels, [hidden, n_classes], **training)
 
 
-def fit(features, labels, units, *, seed, initializer="glorot_uniform", **training):
+def fit(
+    views,
+    labels,
+    units,
+    *,
+    seed,
+    groups=None,
+    initializer="glorot_uniform",
+    class_weights="none",
+    **training,
+):
     """Trains layers of `units` (the last entry is C) from a seeded start.
 
-    features: [N, D], may be memory-mapped; labels: integers [N] in 0..C-1; initializer: a name in
-    stacks.INITIALIZERS; training: keywords of `train` (epochs, batch_size, ...).  Returns the
-    arrays by name and the curves, {name: float64 [epochs]}.
+    views: a tuple of [N, D], may be memory-mapped; labels: integers [N] in 0..C-1; groups: not
+    looked at, since nothing is chosen here; initializer: a name in stacks.INITIALIZERS;
+    class_weights: a name in weights.NAMES; training: keywords of `train` (epochs, ...).
     """
     rng = np.random.default_rng(seed)
-    layers = stacks.initial([features.shape[1], *units], rng, initializer)
-    curves = train(layers, features, labels, rng=rng, **training)
-    return stacks.named(layers), curves
+    layers = stacks.initial([views[0].shape[1], *units], rng, initializer)
+    weights = None
+    if class_weights != "none":
+        weights = weights_.of_classes(labels, units[-1], class_weights).astype(np.float32)
+    curves = train(layers, views, labels, rng=rng, weights=weights, **training)
+    return Fitted(stacks.named(layers), curves, {})
 
 
 def train(
     layers,
-    features,
+    views,
     labels,
     *,
     epochs,
     batch_size,
     rng=None,
+    weights=None,
     validation=None,
     on_batch=None,
     on_epoch=None,
@@ -55,8 +71,11 @@ def train(
 ):
     """Trains `layers` in place; returns {"loss": [epochs], "acc": [epochs], ...}.
 
+    Rows are those of all `views`, a tuple of [N, D], view after view.
     rng: draws each epoch's permutation; None takes the rows in their order.
-    validation: None or (features [M, D], labels [M]), for the curves `val_loss`, `val_acc` alone.
+    weights: None or float32 [C], by which the loss of a row of each class is multiplied.
+    validation: None or (views, a tuple of [M, D], labels [M]), for the curves `val_loss`, `val_acc`
+    alone; of an image by the mean of its views' probabilities, and not weighted.
     on_batch(seen, means), on_epoch(epoch from 1, means): called with the means so far of this
     epoch, over batches that were each measured before their update, as Keras prints them.
     bar: whether a terminal shows progress.
@@ -65,13 +84,13 @@ def train(
     adam = Adam([array for pair in layers for array in pair])
     rounds = range(1, epochs + 1)
     rounds = tqdm(rounds, "head", disable=None if bar else True, leave=False, unit="epoch")
-    curves, gatherer = {}, Gatherer(features)
+    curves, rows = {}, Rows(views, labels)
     # One BLAS thread: see `stacks`.  What overflows is told in one sentence, not in warnings.
     with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
         for epoch in rounds:
-            order = np.arange(len(labels)) if rng is None else rng.permutation(len(labels))
+            order = np.arange(len(rows)) if rng is None else rng.permutation(len(rows))
             batches = (order[i : i + batch_size] for i in range(0, len(order), batch_size))
-            means = _epoch(adam, layers, (gatherer, labels), batches, on_batch)
+            means = _epoch(adam, layers, rows, weights, batches, on_batch)
             if not all(np.isfinite(array).all() for array in (*adam.arrays, means["loss"])):
                 raise _not_finite("training", epoch)
             if validation is not None and len(validation[1]):
@@ -86,29 +105,31 @@ def train(
     return {name: np.array(values) for name, values in curves.items()}
 
 
-def _epoch(adam, layers, training, batches, on_batch):
+def _epoch(adam, layers, rows, weights, batches, on_batch):
     """One pass over `batches`, arrays of row numbers; returns the means over their rows."""
-    gatherer, labels = training
     sums, seen = np.zeros(2), 0
     for batch in batches:
         # Within a batch any order gives the same step, and a file is read best in its own.
-        rows = np.sort(batch)
-        h, log_p = stacks.forward(layers, gatherer.rows(rows))
-        sums += stacks.sums(log_p, labels[rows])
-        adam.step(stacks.gradients(layers, h, log_p, labels[rows]))
-        seen += len(rows)
+        x, labels = rows.at(np.sort(batch))
+        h, log_p = stacks.forward(layers, x)
+        row_weights = None if weights is None else weights[labels]
+        sums += stacks.sums(log_p, labels, row_weights)
+        adam.step(stacks.gradients(layers, h, log_p, labels, row_weights))
+        seen += len(batch)
         if on_batch:
             on_batch(seen, _means(sums, seen))
     return _means(sums, seen)
 
 
-def _evaluate(layers, features, labels):
-    """The `stacks.sums` of all rows, a chunk at a time."""
+def _evaluate(layers, views, labels):
+    """The `stacks.sums` of all images, a chunk at a time."""
     sums = np.zeros(2)
     for start in range(0, len(labels), stacks.CHUNK):
         part = slice(start, start + stacks.CHUNK)
-        _, log_p = stacks.forward(layers, np.asarray(features[part], np.float32))
-        sums += stacks.sums(log_p, labels[part])
+        rows = (np.asarray(view[part], np.float32) for view in views)
+        log_p = [stacks.forward(layers, x)[1] for x in rows]
+        mean = log_p[0] if len(log_p) == 1 else stacks.log_mean(log_p)
+        sums += stacks.sums(mean, labels[part])
     return sums
 
 

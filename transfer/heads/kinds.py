@@ -2,6 +2,7 @@
 
 A kind is a row of `KINDS`.  To add one, write a module with the four functions of `Kind`, a row
 here and one in `options`; its file form, the stages, the reports and the exports need no change.
+What is chosen by folds is fitted by `selection`.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.errors import InputError
-from transfer.heads import dense, stacks
+from transfer.heads import dense, linear, neighbours, selection, stacks
 from transfer.heads import options as options_
 
 # What a head is made of, told without a framework, so that each export can write it in its own.
@@ -18,20 +19,22 @@ from transfer.heads import options as options_
 # x [N, D], all in float32; the last gives probabilities [N, C].
 #   ("affine", kernel [d, u], bias [u])   x kernel + bias, [N, u]
 #   ("relu",)                             max(x, 0)
+#   ("unit_roots",)                       sign(x) sqrt|x|, each row divided by its length
+#                                         sqrt(sum |x|), at least transforms.SHORTEST
 #   ("softmax",)                          exp(x) / sum over a row of exp(x)
 # A kind that needs another one adds it here and to the table of each export.
-OPERATIONS = ("affine", "relu", "softmax")
+OPERATIONS = ("affine", "relu", "softmax", "unit_roots")
 
 
 @dataclass(frozen=True)
 class Kind:
     """What a kind of head must offer.
 
-    fit(features [N, D], labels [N], n_classes, *, validation, on_batch, on_epoch, bar, and one
-        keyword for each of its options.OPTIONS) -> (arrays by name, curves {name: [epochs]}; {}
-        where nothing is iterated)
+    fit(views: tuple of [N, D], labels [N], n_classes, *, groups, validation, on_batch, on_epoch,
+        bar, and one keyword for each of its options.OPTIONS) -> fitted.Fitted
     probabilities(arrays, features [n, D]) -> float32 [n, C]
-    operations(arrays) -> the same as a chain of `OPERATIONS`, a list of tuples
+    operations(arrays) -> the same as a chain of `OPERATIONS`, a list of tuples; raises InputError
+        where there is none
     sizes(arrays) -> (D, C); raises InputError where the arrays don't belong together
     """
 
@@ -41,9 +44,19 @@ class Kind:
     sizes: Callable
 
 
+def _linear(fit):
+    return Kind(fit, linear.probabilities, linear.operations, linear.sizes)
+
+
 KINDS = {
     "softmax": Kind(dense.fit_softmax, stacks.probabilities, stacks.operations, stacks.sizes),
     "mlp": Kind(dense.fit_mlp, stacks.probabilities, stacks.operations, stacks.sizes),
+    "logistic": _linear(selection.fit_logistic),
+    "ridge": _linear(selection.fit_ridge),
+    "knn": Kind(
+        selection.fit_knn, neighbours.probabilities, neighbours.operations, neighbours.sizes
+    ),
+    "prototype": _linear(selection.fit_prototype),
 }
 
 
@@ -60,33 +73,49 @@ def options(kind, given):
 
 def fit(
     kind,
-    features,
+    views,
     labels,
     n_classes,
     options,
     *,
+    groups=None,
     validation=None,
     on_batch=None,
     on_epoch=None,
     bar=True,
 ):
-    """Fits a head; returns (arrays, curves).
+    """Fits a head; returns a fitted.Fitted: (arrays, curves, selection).
 
-    features: [N, D], may be memory-mapped; labels: integers [N] in 0..n_classes-1; validation:
-    None or (features [M, D], labels [M]), for curves and never to choose.  The callbacks and the
-    bar are those of `dense.train`.
+    views: a tuple of V >= 1 arrays [N, D], may be memory-mapped: N images, each seen V times;
+    labels: integers [N] in 0..n_classes-1; options: {option: value}, those of `options`; groups:
+    strings or integers [N], images of one of which stay in one fold, or None; validation: None or
+    (views, a tuple of V arrays [M, D], labels [M]), for curves and never to choose.  The callbacks
+    and the bar are those of `dense.train`, for the kinds that have epochs.
     Raises InputError for an unknown kind, rows that don't match, and labels out of range.
     """
     how = named(kind)
-    _check("training", features, labels, n_classes, features.shape[1:])
+    if not isinstance(views, tuple) or not views:
+        raise InputError(
+            f"views must be a tuple of arrays [N, D]; received a {type(views).__name__}"
+        )
+    width = views[0].shape[1:]
+    _check("training", views, labels, n_classes, width)
     if not len(labels):
         raise InputError("there are no training images to fit a head on")
+    if groups is not None and len(groups) != len(labels):
+        raise InputError(f"{len(labels)} training images have {len(groups)} groups")
     if validation is not None:
-        _check("validation", *validation, n_classes, features.shape[1:])
+        _check("validation", *validation, n_classes, width)
+        if len(validation[0]) != len(views):
+            raise InputError(
+                f"validation images have {len(validation[0])} views, and training images "
+                f"{len(views)}; expected as many"
+            )
     return how.fit(
-        features,
+        views,
         labels,
         n_classes,
+        groups=groups,
         validation=validation,
         on_batch=on_batch,
         on_epoch=on_epoch,
@@ -95,13 +124,15 @@ def fit(
     )
 
 
-def _check(part, features, labels, n_classes, width):
-    if features.ndim != 2 or features.shape[1:] != width:
-        raise InputError(
-            f"{part} features have the shape {list(features.shape)}, expected [N, {width[0]}]"
-        )
-    if len(features) != len(labels):
-        raise InputError(f"{len(features)} rows of {part} features have {len(labels)} labels")
+def _check(part, views, labels, n_classes, width):
+    for features in views:
+        if features.ndim != 2 or features.shape[1:] != width:
+            expected = f"[N, {width[0]}]" if len(width) == 1 else "[N, D]"
+            raise InputError(
+                f"{part} features have the shape {list(features.shape)}, expected {expected}"
+            )
+        if len(features) != len(labels):
+            raise InputError(f"{len(features)} rows of {part} features have {len(labels)} labels")
     wrong = np.unique(labels[(labels < 0) | (labels >= n_classes)])
     if len(wrong):
         raise InputError(

@@ -2,9 +2,15 @@
 
 from transfer.errors import unknown
 
+COURSE = ("epochs", "batch_size", "seed", "initializer", "class_weights")  # trained by Adam
+CHOSEN = ("transform", "folds", "class_weights", "seed")  # by folds of the training data
 OPTIONS = {
-    "softmax": ("epochs", "batch_size", "seed", "initializer"),
-    "mlp": ("epochs", "batch_size", "seed", "initializer", "hidden"),
+    "softmax": COURSE,
+    "mlp": (*COURSE, "hidden"),
+    "logistic": (*CHOSEN, "strength"),
+    "ridge": (*CHOSEN, "strength"),
+    "knn": (*CHOSEN, "neighbours"),
+    "prototype": CHOSEN,
 }
 
 

@@ -60,9 +60,17 @@ def log_softmax(logits):
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def sums(log_p, labels):
-    """[summed cross-entropy in nats, number of right answers] of n rows."""
-    loss = -log_p[np.arange(len(labels)), labels].sum(dtype=np.float64)
+def log_mean(log_p):
+    """log of the mean over views of exp(log_p), [n, C] each: what is averaged is probabilities."""
+    return np.logaddexp.reduce(log_p, axis=0) - np.float32(math.log(len(log_p)))
+
+
+def sums(log_p, labels, weights=None):
+    """[summed cross-entropy in nats, number of right answers] of n rows; weights: float32 [n], by
+    which each row's cross-entropy is multiplied, or None."""
+    losses = -log_p[np.arange(len(labels)), labels]
+    losses = losses if weights is None else losses * weights
+    loss = losses.sum(dtype=np.float64)
     return np.array([loss, (log_p.argmax(axis=1) == labels).sum()])
 
 
@@ -75,10 +83,14 @@ def sums(log_p, labels):
 #   delta = d loss / d logits = (p - one_hot) / n
 #   d loss / d kernel_i = h_i' delta;  d loss / d bias_i = sum over rows of delta
 #   delta one layer below = delta kernel_i' where h_i > 0, else 0
-def gradients(layers, h, log_p, labels):
-    """[d loss / d kernel_0, d loss / d bias_0, d loss / d kernel_1, ...] of the mean loss."""
+# A row that is weighted by s has s times its loss, so s times its delta.
+def gradients(layers, h, log_p, labels, weights=None):
+    """[d loss / d kernel_0, d loss / d bias_0, d loss / d kernel_1, ...] of the mean loss; weights:
+    float32 [n] of the rows, or None."""
     delta = np.exp(log_p)
     delta[np.arange(len(labels)), labels] -= 1
+    if weights is not None:
+        delta *= weights[:, None]
     delta /= np.float32(len(labels))
     found = []
     for i in reversed(range(len(layers))):

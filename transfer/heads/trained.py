@@ -1,7 +1,8 @@
 """A fitted head and its file, `models/head.npz`.
 
 The file holds the kind's arrays (`array/<name>`), the training curves (`curve/<name>`), the class
-names (`classes`) and `about`: kind, net, dataset, options and the features' whole recipe as JSON.
+names (`classes`) and `about`: kind, net, dataset, options, selection and the features' whole recipe
+as JSON.
 It is written with `np.savez`, whose bytes hold no date, and read without pickle.
 """
 
@@ -25,7 +26,7 @@ class Head:
 
     arrays: {name: array} of its kind; classes: the C class names; net, dataset: names; recipe:
     all that decides a feature besides the image; curves: {name: float64 [epochs]}; options: the
-    kind's own parameters.
+    kind's own parameters; selection: what was chosen and how, {} where nothing is.
     """
 
     kind: str
@@ -36,29 +37,32 @@ class Head:
     recipe: dict
     curves: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
+    selection: dict = field(default_factory=dict)
 
-    def probabilities(self, features):
-        """float32 [N, C] of features [N, D], which may be memory-mapped."""
-        p = np.empty((len(features), len(self.classes)), np.float32)  # [N, C]
+    def probabilities(self, views):
+        """float32 [N, C], the mean over `views`, a tuple of [N, D], which may be memory-mapped."""
+        p = np.empty((len(views[0]), len(self.classes)), np.float32)  # [N, C]
         done = 0
-        for chunk in self.chunks(features):
+        for chunk in self.chunks(views):
             p[done : done + len(chunk)] = chunk
             done += len(chunk)
         return p
 
-    def chunks(self, features):
-        """Yields the probabilities of consecutive rows of `features`, float32 [n, C], n at most
-        stacks.CHUNK, so that neither the features nor the answers are in memory as a whole.
+    def chunks(self, views):
+        """Yields the probabilities of consecutive images, float32 [n, C], n at most stacks.CHUNK,
+        so that neither the features nor the answers are in memory as a whole.
 
+        views: a tuple of V >= 1 arrays [N, D]; what is given is the mean over them.
         Raises InputError where the features are of another length, or not finite.
         """
         kind = kinds.named(self.kind)
-        d, _ = kind.sizes(self.arrays)
-        if features.ndim != 2 or features.shape[1] != d:
-            received = "x".join(map(str, features.shape[1:]))
-            raise InputError(f"the head takes {d} features an image; received {received}")
-        for start in range(0, len(features), stacks.CHUNK):
-            p = kind.probabilities(self.arrays, features[start : start + stacks.CHUNK])
+        self._require_rows(views, *kind.sizes(self.arrays))
+        for start in range(0, len(views[0]), stacks.CHUNK):
+            part = slice(start, start + stacks.CHUNK)
+            p = kind.probabilities(self.arrays, views[0][part])
+            for view in views[1:]:
+                p = p + kind.probabilities(self.arrays, view[part])
+            p = p if len(views) == 1 else p / np.float32(len(views))
             finite = np.isfinite(p).all(axis=1)
             if not finite.all():
                 raise InputError(
@@ -66,6 +70,20 @@ class Head:
                     "it holds values that are not finite or too large for float32"
                 )
             yield p
+
+    def _require_rows(self, views, d, _):
+        if not isinstance(views, tuple) or not views:
+            raise InputError(
+                f"views must be a tuple of arrays [N, D]; received a {type(views).__name__}"
+            )
+        for view in views:
+            if view.ndim != 2 or view.shape[1] != d:
+                received = "x".join(map(str, view.shape[1:]))
+                raise InputError(f"the head takes {d} features an image; received {received}")
+            if len(view) != len(views[0]):
+                raise InputError(
+                    f"one view has {len(views[0])} rows and another {len(view)}; expected as many"
+                )
 
     def save(self, path):
         """Writes the file whole or not at all; equal heads have equal bytes."""
@@ -80,7 +98,7 @@ class Head:
             np.savez(file, **arrays)
 
 
-ABOUT = ("kind", "net", "dataset", "recipe", "options")
+ABOUT = ("kind", "net", "dataset", "recipe", "options", "selection")
 
 
 def load(path):
@@ -110,9 +128,13 @@ def _assembled(arrays, path):
         raise InputError(f"{path} is not a head: it lacks {' and '.join(missing)}")
     try:
         about = json.loads(str(arrays["about"]))
-        about = {name: about[name] for name in ABOUT}
+        about = {name: about[name] for name in ABOUT if name != "selection"} | {
+            "selection": about.get("selection", {})  # which heads of earlier versions lack
+        }
         if not all(isinstance(about[name], str) for name in ("kind", "net", "dataset")):
             raise TypeError("a name that is no text")
+        if not isinstance(about["selection"], dict):
+            raise TypeError("a selection that is no mapping")
     except (json.JSONDecodeError, KeyError, TypeError) as fault:
         raise InputError(f"{path} is not a head: its description is damaged ({fault})") from None
 

@@ -1,0 +1,58 @@
+"""Candidates judged by the images that their folds hold out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from transfer.heads import temperature
+from transfer.heads.folds import NEVER
+
+PATIENCE = 2  # values in a row that are no better than the best of their transform: then it ends
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What held-out images say of a candidate: their accuracy, the temperature that suits them and
+    the log loss under it, in nats.  Views are averaged, and images never held out don't count."""
+
+    transform: str
+    value: float | int | None
+    accuracy: float
+    log_loss: float
+    temperature: float
+
+
+# By log loss, each candidate under its own temperature: accuracy moves by whole images, and of a
+# few hundred the best is often best by luck.  Measured for logistic regression on CIFAR-10, 100
+# images a class, accuracy on new images where log loss, and where accuracy, chose: SqueezeNet .742
+# and .731, GoogLeNet .801 and .803.  Equals go to the first, which is the stronger penalty.
+def rank(judged):
+    """What the best of some Judged has least of."""
+    return judged.log_loss, -judged.accuracy
+
+
+def path(fitter, rows, name, values):
+    """Yields a Judged for each of `values` in turn, until PATIENCE of them were no better.
+
+    fitter: one of a kind's, such as logistic.Logistic; rows: the training.Training that it was
+    made of, transformed by `name`.
+    """
+    held = rows.fold != NEVER
+    labels, best, waited = rows.labels[held], None, 0
+    for value, of_all in fitter.candidates(values):
+        logits = of_all[:, held]
+        t = temperature.fit(logits, labels)
+        log_p = temperature.averaged(logits, t)
+        right = log_p.argmax(axis=1) == labels
+        loss = float(-log_p[np.arange(len(labels)), labels].mean())
+        judged = Judged(name, value, float(right.mean()), loss, t)
+        yield judged
+        waited = 0 if best is None or loss < best else waited + 1
+        best = loss if best is None else min(best, loss)
+        if waited == PATIENCE:
+            return
+
+
+def middle(name, values):
+    """Where no image can be held out: the middle of the values, and no temperature."""
+    return Judged(name, values[len(values) // 2], 0.0, 0.0, 1.0)
