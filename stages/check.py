@@ -25,7 +25,7 @@ def main(checked):
     sources.require_known(dataset, cards.known())
     if dataset.kind == "own":
         outline.of_folder(folder)
-    choices.choose(net, dataset.recommend, given)
+    choices.choose(net, dataset, given)
     options.of(given["head.kind"])
     with replacing(checked) as file:
         file.write("params.yaml names what is here\n")

@@ -29,28 +29,32 @@ def main(source, raw, index, card, weights, backbone, train, validation, test):
         "extract.engine",
     )  # fmt: skip
     dataset, net, about = sources.load(source), cards.load(card), graphs.read_about(backbone)
-    choice = choices.choose(net, dataset.recommend, given)
+    choice = choices.choose(net, dataset, given)
     device, engine = announced.announce(
         choice, lambda: engines.opened(choice, net, backbone, weights)
     )
     made = recipe(net, about, device, choice) | {
         "source": {"net": net.name, "dataset": dataset.name, "weights": about["weights"]["origin"]}
     }
-    (view,) = choice.views
-    key, square = keys.of_recipe(made, view), Square(choice.size, net.resize, net.crop)
+    wanted = [keys.of_recipe(made, view) for view in choice.views]
+    square = Square(choice.size, net.resize, net.crop)
     pictures, parts, classes = listed(table.read(index))
     read = partial(readers.read, dataset, source, raw)
-    compute = extraction.computing(read, pictures, engine, square)
+    compute = extraction.computing(read, pictures, engine, square, choice.views)
     with (
         store.opened(kept.store_folder()) as features,
-        Supply(features, key, pictures.contents, compute, train.parent) as supply,
+        Supply(features, wanted, pictures.contents, compute, train.parent) as supply,
     ):
         supply.fill()
-        length = features.length(key) or engine().length
+        length = features.length(wanted[0]) or engine().length
         for part, path in zip(parts, (train, validation, test), strict=True):
             packs.write(
                 path,
-                features=supply.blocks(part.places, length),
+                features=supply.blocks(0, part.places, length),
+                further={
+                    view: supply.blocks(number, part.places, length)
+                    for number, view in enumerate(choice.views[1:], 1)
+                },
                 shape=(len(part.places), length),
                 labels=part.labels,
                 ids=part.ids,
@@ -60,11 +64,13 @@ def main(source, raw, index, card, weights, backbone, train, validation, test):
             )
     untrained = ", untrained" if made["source"]["weights"] == "untrained" else ""
     instead = " (no bf16 here)" if device.precision != choice.precision else ""
+    count = len(pictures) * len(wanted)
+    what = "pictures" if len(wanted) == 1 else f"views ({', '.join(choice.views)}) of pictures"
     print(
         f"extract: {net.name} on {dataset.name}{untrained}: "
         f"{sum(len(part.places) for part in parts):,} images, D = {length:,}, {choice.size} px, "
         f"{device.precision}{instead}, engine: {choice.picked}, on {device.device}; of "
-        f"{len(pictures):,} pictures {len(pictures) - supply.computed:,} came from the store, "
+        f"{count:,} {what} {count - supply.computed:,} came from the store, "
         f"{supply.computed:,} were computed"
     )
 

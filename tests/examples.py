@@ -6,9 +6,15 @@ from transfer.features import extraction
 from transfer.heads import kinds, trained
 from transfer.packs import writer as packs
 
+COURSE = ("softmax", "mlp")  # kinds that are trained by Adam
+CHOSEN = {"transform": "auto", "folds": 3, "class_weights": "none", "seed": 0}
 OPTIONS = {
     "softmax": {"epochs": 5, "batch_size": 16, "seed": 0},
     "mlp": {"epochs": 5, "batch_size": 16, "seed": 0, "hidden": 12},
+    "logistic": CHOSEN | {"strength": "auto"},
+    "ridge": CHOSEN | {"strength": "auto"},
+    "knn": CHOSEN | {"neighbours": "auto"},
+    "prototype": CHOSEN,
 }
 SOURCE = {"net": "mini", "dataset": "sample", "weights": "untrained"}
 RECIPE = {"size": 64, "source": SOURCE}
@@ -25,18 +31,22 @@ def blobs(n=70, d=10, c=4, seed=0):
 def fitted(kind="softmax", **more):
     x, y = blobs()
     options = OPTIONS[kind] | more
-    arrays, curves = kinds.fit(kind, x, y, 4, options, validation=blobs(30, seed=1))
-    return trained.Head(kind, arrays, list("abcd"), "mini", "sample", RECIPE, curves, options)
+    checked, labels = blobs(30, seed=1)
+    found = kinds.fit(kind, (x,), y, 4, options, validation=((checked,), labels))
+    names = {"classes": list("abcd"), "net": "mini", "dataset": "sample", "recipe": RECIPE}
+    arrays, curves, selection = found
+    return trained.Head(kind, arrays, **names, curves=curves, options=options, selection=selection)
 
 
-def extracted(images, members, engine, square):
-    """Features float32 [N, D], one row for each of the N `members`, in their order; images whose
-    member is not wanted are passed over."""
+def extracted(images, members, engine, square, view="plain"):
+    """Features float32 [N, D] of `view`, one row for each of the N `members`, in their order;
+    images whose member is not wanted are passed over."""
     row_of = {member: row for row, member in enumerate(members)}
     features = np.empty((len(members), engine.length), np.float32)
     seen = np.zeros(len(members), bool)
-    wanted = ((row_of[image.member], image) for image in images if image.member in row_of)
-    for rows, block in extraction.computed(wanted, lambda: engine, square):
+    wanted = ((row_of[image.member], [0], image) for image in images if image.member in row_of)
+    for keys, block in extraction.computed(wanted, lambda: engine, square, [view]):
+        rows = [row for _, row in keys]
         features[rows] = block
         seen[rows] = True
     assert seen.all(), "the reader did not give every member that it was asked for"

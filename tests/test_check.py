@@ -59,6 +59,10 @@ def test_whatever_is_right_gives_one_constant_line(here):
         ),
         ({"extract": GIVEN["extract"] | {"cut": "block2"}}, "extract.cut: activations at a cut"),
         ({"split": GIVEN["split"] | {"validaton": 0.1}}, "unknown key in params.yaml"),
+        (
+            {"extract": GIVEN["extract"] | {"views": ["plain", "flipped"]}},
+            "names flipped, and data/datasets/sample/source.yaml does not say that mirroring keeps",
+        ),
         ({"dataset": "advised"}, "unknown net in recommend of advised 'minni'; known: mini, "),
     ],
 )

@@ -61,6 +61,24 @@ def test_every_row_of_the_run_comes_back(run):
     assert json.loads(table.schema.metadata[b"recipe"]) == examples.RECIPE
 
 
+def test_further_views_have_columns_of_their_own(run):
+    x, y = examples.blobs(40)
+    ids = [str(i) for i in range(40)]
+    recipe = examples.RECIPE | {"views": ["plain", "flipped", "contrast"]}
+    further = {"flipped": -x, "contrast": x + 1}
+    rest = {"labels": y, "ids": ids, "groups": ids, "classes": list("abcd"), "recipe": recipe}
+    packs.write("views_train.p", features=x, further=further, **rest)
+    assert embeddings.write("out.parquet", [("train", "views_train.p")]) == (40, 10)
+    table = parquet.read_table("out.parquet")
+    assert table.column_names[5:] == ["features", "features_flipped", "features_contrast"]
+    for name, expected in (("features", x), ("features_flipped", -x), ("features_contrast", x + 1)):
+        assert table.schema.field(name).type == pa.list_(pa.float32(), 10)
+        found = table[name].combine_chunks().flatten().to_numpy().reshape(-1, 10)
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(InputError, match=r"has another recipe than views_train.p"):
+        embeddings.write("out.parquet", [("train", "views_train.p"), parts()[0]])
+
+
 def test_parts_are_written_piece_by_piece_with_equal_bytes(run, monkeypatch):
     embeddings.write("one.parquet", parts())
     embeddings.write("two.parquet", parts())

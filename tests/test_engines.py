@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from tests.examples import fill
 from tests.imports import ROOT
 from transfer import params
+from transfer.datasets import sources
 from transfer.datasets.reading import decoder
 from transfer.downloads import manifests
 from transfer.errors import InputError
@@ -246,7 +247,7 @@ GIVEN |= {"extract.cut": None, "extract.precision": "f32"}
 
 def chosen(engine):
     card = cards.load(cards.CARDS / "mini.yaml")
-    return choices.choose(card, {}, GIVEN | {"extract.engine": engine})
+    return choices.choose(card, sources.Source("mine", "own"), GIVEN | {"extract.engine": engine})
 
 
 def test_auto_is_what_the_machine_has_and_says_so(monkeypatch):
@@ -347,7 +348,7 @@ def test_predict_tells_that_the_head_was_trained_on_another_engines_features(fol
     made["source"] = {"net": "mini", "dataset": "spots", "weights": "untrained"}
     features = features_of(engine, images)
     options = {"epochs": 5, "batch_size": 8, "seed": 0}
-    arrays, _ = kinds.fit("softmax", features, np.arange(N) % 3, 3, options)
+    arrays, *_ = kinds.fit("softmax", (features,), np.arange(N) % 3, 3, options)
     head = trained.Head("softmax", arrays, list("abc"), "mini", "spots", made, {}, options)
     head.save(tmp_path / "head.npz")
     model = classifier.load(tmp_path / "head.npz", backbones=places[1].parent)
@@ -355,5 +356,5 @@ def test_predict_tells_that_the_head_was_trained_on_another_engines_features(fol
         f"{tmp_path / 'head.npz'} was trained on slightly other features: here engine openvino "
         f"instead of keras, batch {BATCH} instead of 64"
     ]
-    expected = head.probabilities(features)
+    expected = head.probabilities((features,))
     np.testing.assert_allclose(model.probabilities(images), expected, atol=1e-4)

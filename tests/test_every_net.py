@@ -132,7 +132,7 @@ def test_another_network_of_keras_works_by_writing_a_card(tmp_path, folder, imag
     assert cosines(exact, fast).min() >= 0.998
     given = {"layers": "multi", "size": 64, "views": "auto", "cut": None, "precision": "bf16"}
     given = {f"extract.{key}": value for key, value in given.items()} | {"extract.engine": "auto"}
-    choice = choices.choose(card, {}, given)
+    choice = choices.choose(card, sources.Source("mine", "own"), given)
     graph = graphs.open_pooled(folder, choice.layers, choice.size, BATCH)
     members, square = [image.member for image in images], Square(choice.size, card.resize)
     features = extracted(iter(images), members, Engine(graph, "bf16"), square)

@@ -203,7 +203,7 @@ def three_images(size):
 def test_the_file_gives_what_predict_gives(nets, exported, net, to):
     models, head = nets[net]
     images = three_images(head.recipe["size"])
-    expected = head.probabilities(features(models, head.recipe, net, images))
+    expected = head.probabilities((features(models, head.recipe, net, images),))
     assert expected.std(axis=0).max() > 0.05  # else no fault of the network would show
     found = RUN[to](exported[net, to], images)
     assert found.dtype == np.float32
@@ -217,7 +217,7 @@ def test_a_real_network_on_a_real_picture(mirror, tmp_path):
     head = write_head(tmp_path, card, ["inception_3b:3", "inception_4e"])
     picture = decoder.decode((mirror / "images" / "poodle.png").read_bytes())
     square = Square(card.size, card.resize, card.crop)(picture)[None]
-    expected = head.probabilities(features(tmp_path, head.recipe, "googlenet", square))
+    expected = head.probabilities((features(tmp_path, head.recipe, "googlenet", square),))
     for to in ("keras", "onnx"):
         out = tmp_path / f"out{FORMATS[to]}"
         export(to, out, tmp_path / "head.npz", tmp_path)
@@ -241,7 +241,7 @@ def test_the_printed_snippet_classifies_a_photo(nets, exported, to):
     )
     assert run.returncode == 0, run.stderr
     square = Square(40, "bicubic", "centre")(decoder.decode((folder / "photo.jpg").read_bytes()))
-    (expected,) = head.probabilities(features(models, head.recipe, "tiny", square[None]))
+    (expected,) = head.probabilities((features(models, head.recipe, "tiny", square[None]),))
     label, _, probability = run.stdout.strip().splitlines()[-1].rpartition(" ")
     assert label == head.classes[expected.argmax()]
     assert float(probability) == pytest.approx(expected.max(), abs=TOLERANCE)
@@ -375,7 +375,8 @@ def test_no_card(nets, tmp_path):
         ({"weights": "seed 1"}, "is not the backbone that"),
         ({"layers": ["block9"]}, "unknown layer of mini 'block9'; known: block4, "),
         ({"layers": ["block2:3"]}, "the head takes 384 features an image and the layers"),
-        ({"views": ["plain", "flipped"]}, "unknown view in the recipe of"),
+        ({"views": ["plain", "upside"]}, "unknown view in the recipe of"),
+        ({"views": ["contrast"]}, "was trained on views by other rules: its recipe has {} and"),
     ],
 )
 def test_what_the_head_asks_for_must_be_here(nets, tmp_path, change, part):
@@ -467,6 +468,68 @@ def test_a_name_from_a_foreign_head_stays_in_the_folder(nets, tmp_path):
     export("openvino", None, models / "head.npz", models)
     (made,) = (models / "exported").iterdir()
     assert made.name == "mini_.._.._up_to_v1.5_openvino"
+
+
+def fitted_on(nets, folder, kind, transform):
+    """(models folder, Head) of a head of this kind on the backbone of `mini`, fitted to noise."""
+    models, head = nets["mini"]
+    size = head.recipe["size"]
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (12, size, size, 3), np.uint8) // (np.arange(12) % 4 + 1)[
+        :, None, None, None
+    ].astype(np.uint8)
+    x, y = features(models, head.recipe, "mini", images), np.arange(12) % 4
+    given = {"transform": transform, "strength": 0.01, "folds": 3, "class_weights": "none"}
+    options = kinds.options(kind, given | {"seed": 0, "neighbours": 3})
+    arrays, curves, selection = kinds.fit(kind, (x,), y, 4, options)
+    made = edited(models, folder)
+    about = vars(head) | {"kind": kind, "arrays": arrays, "classes": list("abcd")}
+    found = trained.Head(**about | {"curves": curves, "selection": selection})
+    found.save(made / "head.npz")
+    return made, found
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize(
+    ("kind", "transform"), [("logistic", "power"), ("ridge", "standardise"), ("prototype", "none")]
+)
+def test_heads_that_are_chosen_by_folds_are_exported(nets, tmp_path, to, kind, transform):
+    models, head = fitted_on(nets, tmp_path / "models", kind, transform)
+    images = three_images(head.recipe["size"])
+    images[2] = images[1] // 3
+    expected = head.probabilities((features(models, head.recipe, "mini", images),))
+    out = tmp_path / f"out{FORMATS[to]}"
+    export(to, out, models / "head.npz", models)
+    np.testing.assert_allclose(RUN[to](out, images), expected, atol=TOLERANCE)
+
+
+def test_a_head_of_neighbours_is_not_exported(nets, tmp_path):
+    models, _ = fitted_on(nets, tmp_path / "models", "knn", "none")
+    assert refused(models) == (
+        "a head of the kind knn can't be exported, since it looks through all training rows; "
+        "choose another head.kind"
+    )
+
+
+@pytest.mark.parametrize("kind", ["logistic", "ridge", "prototype"])
+@pytest.mark.parametrize("transform", ["none", "standardise", "power"])
+def test_operations_are_the_head_that_was_chosen(kind, transform):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 9)).astype(np.float32), np.arange(40) % 4
+    x[3] = 0  # a row without a length
+    given = {"transform": transform, "strength": 0.01, "folds": 3, "class_weights": "none"}
+    arrays, *_ = kinds.fit(kind, (x,), y, 4, kinds.options(kind, given | {"seed": 0}))
+    chain, found = kinds.named(kind).operations(arrays), x
+    assert [name for name, *_ in chain[-2:]] == ["affine", "softmax"]
+    for name, *values in chain:
+        if name == "unit_roots":
+            length = np.sqrt(np.abs(found).sum(axis=1, keepdims=True))
+            found = np.sign(found) * np.sqrt(np.abs(found)) / np.where(length, length, 1)
+        elif name == "affine":
+            found = found @ values[0] + values[1]
+        else:
+            found = np.exp(found) / np.exp(found).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, kinds.named(kind).probabilities(arrays, x), rtol=1e-4)
 
 
 @pytest.mark.parametrize("hidden", [[], [7], [7, 6]])

@@ -8,6 +8,7 @@ import openvino as ov
 import pytest
 from openvino import opset15 as ops
 
+from transfer.errors import InputError
 from transfer.serving.exports import onnx_file, onnx_operations, openvino_ir
 
 # One small graph for each operation that has a form in ONNX, of x float32 [N, 4, 7, 6] in -2..2.
@@ -55,6 +56,7 @@ GRAPHS = {
     "ReduceMean without axes": lambda x: ops.reduce_mean(x, [1], False),
     "Relu": ops.relu,
     "Reshape": lambda x: ops.reshape(x, [0, -1, 2], True),
+    "Round": lambda x: ops.round(ops.multiply(x, np.float32(255 / 8)), "half_to_even"),
     "Sigmoid": ops.sigmoid,
     "Softmax": lambda x: ops.softmax(x, 1),
     "SquaredDifference": lambda x: ops.squared_difference(x, C),
@@ -75,6 +77,13 @@ def test_an_operation_in_onnx(name):
     session = onnxruntime.InferenceSession(onnx_file.translated(network).SerializeToString())
     (found,) = session.run(["probabilities"], {"image": images})
     np.testing.assert_allclose(found, openvino_ir.run(network, images), atol=1e-5)
+
+
+def test_a_rounding_that_onnx_lacks_is_refused():
+    image = ops.parameter([-1, 7, 6, 4], np.uint8, name="image")
+    x = ops.round(ops.convert(image, np.float32), "half_away_from_zero")
+    with pytest.raises(InputError, match="net can't be exported to onnx, which rounds halves to e"):
+        onnx_file.translated(ov.Model([ops.result(x)], [image], "net"))
 
 
 def test_every_operation_in_onnx_is_tried():

@@ -66,6 +66,15 @@ OFTEN = [
 ]
 
 
+# On one core, with one thread that decodes.
+ALONE = [
+    "-c",
+    "import os, runpy; os.cpu_count = lambda: 1; "
+    "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+    "runpy.run_module('stages.extract', run_name='__main__', alter_sys=True)",
+]
+
+
 class Run:
     """`python -m stages.extract` in a process of its own, its packs in `out`."""
 
@@ -94,7 +103,7 @@ class Run:
         """(pictures that came from the store, computed, what was on stderr)."""
         out, err = self.process.communicate()
         assert self.process.returncode == 0, err
-        told = re.search(r"; of [\d,]+ pictures ([\d,]+) came .*, ([\d,]+) were computed", out)
+        told = re.search(r"; of [\d,]+ .*pictures ([\d,]+) came .*, ([\d,]+) were computed", out)
         return (*(int(count.replace(",", "")) for count in told.groups()), err)
 
     def packs(self):
@@ -196,3 +205,71 @@ def test_an_image_that_was_changed_after_it_was_indexed(made, undisturbed):
     (line,) = err.splitlines()
     assert line.startswith("error: ash/new.png is not the image that was indexed: ")
     assert not (made / "refused/train.p").exists()
+
+
+@pytest.fixture
+def few(made):
+    """A small part of the pictures, of which mirrored ones keep their label; how many they are.
+    Gives a function from names of views, layers and how to start to the ended Run."""
+    each, folder = 9, made / "few"
+    if not folder.exists():
+        for name in CLASSES:
+            (folder / name).mkdir(parents=True)
+            for path in sorted((made / "pictures" / name).iterdir())[:each]:
+                shutil.copy(path, folder / name)
+        (folder / "source.yaml").write_text("flip: true\n")
+        write_index(made, "few", "few.csv")
+    before = (made / "params.yaml").read_text()
+
+    def run(out, store, views, layers="[block2:4]", start=STAGE):
+        text = re.sub(r"(?m)^  views: .*", f"  views: [{', '.join(views)}]", before)
+        text = re.sub(r"(?m)^  layers: .*", f"  layers: {layers}", text)
+        (made / "params.yaml").write_text(text)
+        started = Run(made, out, store, "few", "few.csv", start)
+        return started, started.end()
+
+    yield each * len(CLASSES), run
+    (made / "params.yaml").write_text(before)
+
+
+def viewed(run):
+    """{(part, view): features} of a run's packs."""
+    packs = {part: reader.read(run.out / f"{part}.p") for part in PARTS}
+    return {
+        (part, name): view
+        for part, pack in packs.items()
+        for name, view in zip(pack.recipe["views"], pack.views, strict=True)
+    }
+
+
+def test_another_view_costs_its_own_passes_alone(made, few, tmp_path):
+    n, run = few
+    plain, told = run("plain", tmp_path, ["plain"])
+    assert told == (0, n, "")
+    both, told = run("both", tmp_path, ["contrast", "plain"])
+    assert told == (n, n, "")
+    three, told = run("three", tmp_path, ["plain", "flipped", "contrast"])
+    assert told == (2 * n, n, "")
+    again, told = run("again3", tmp_path, ["plain", "flipped", "contrast"])
+    assert (told, again.packs()) == ((3 * n, 0, ""), three.packs())
+    found = viewed(three)
+    for other in (plain, both):
+        for key, view in viewed(other).items():
+            np.testing.assert_array_equal(view, found[key])
+    for part in PARTS:
+        one, two, other = (found[part, name] for name in ("plain", "flipped", "contrast"))
+        assert len(one) > 0
+        assert not (one == two).all(axis=1).any()
+        assert not (one == other).all(axis=1).any()
+
+
+def test_views_are_the_same_bytes_whatever_the_threads(few, tmp_path):
+    n, run = few
+    views, layers = ["contrast", "flipped"], "multi"
+    usual, told = run("usual", tmp_path / "one", views, layers)
+    assert told == (0, 2 * n, "")
+    alone, told = run("alone", tmp_path / "two", views, layers, ALONE)
+    assert told == (0, 2 * n, "")
+    assert usual.packs() == alone.packs()
+    found = viewed(usual)
+    assert {view.shape[1] for view in found.values()} == {1536 + 192 + 512}

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from tests.examples import extracted
 from tests.imports import ROOT
+from transfer.datasets import sources
 from transfer.datasets.reading import decoder
 from transfer.datasets.reading.images import Image, digest
 from transfer.downloads import manifests
@@ -197,9 +198,10 @@ GIVEN = {
 }
 
 
-def choose(card, recommend=None, **given):
+def choose(card, recommend=None, flip=False, **given):
     given = {f"extract.{key}": value for key, value in given.items()}
-    return choices.choose(card, recommend or {}, GIVEN | given)
+    source = sources.Source("mine", "own", flip=flip, recommend=recommend or {})
+    return choices.choose(card, source, GIVEN | given)
 
 
 def test_choices(mini):
@@ -215,8 +217,8 @@ def test_choices(mini):
 
 
 def test_choices_that_are_not_there(mini):
-    with pytest.raises(InputError, match="unknown view 'flipped'; known: plain"):
-        choose(mini, views=["flipped"])
+    with pytest.raises(InputError, match="unknown view 'fliped'; known: flipped, contrast, plain"):
+        choose(mini, views=["fliped"])
     with pytest.raises(InputError, match="must name at least one view"):
         choose(mini, {"any": {"views": []}})
     with pytest.raises(InputError, match=r"at a cut \(block2\) can't be extracted yet"):
@@ -253,14 +255,38 @@ def test_an_image_with_other_bytes_than_were_indexed_is_refused(backbone):
     compiled = Engine(graphs.open_pooled(backbone[0], (("features", 1),), 64, BATCH), "f32")
     digests = np.array([bytes.fromhex(digest(photo)) for photo in images(PHOTOS)], "V32")
     square = Square(64, "bilinear")
-    placed = list(enumerate(images(PHOTOS)))
-    found = list(extraction.computed(placed, lambda: compiled, square, digests))
+    placed = [(place, [0], image) for place, image in enumerate(images(PHOTOS))]
+    found = list(extraction.computed(placed, lambda: compiled, square, digests=digests))
     np.testing.assert_array_equal(
         np.concatenate([block for _, block in found]), features_of(backbone[0])
     )
     swapped = digests[[0, 1, 2, 4, *range(4, len(digests))]]
     with pytest.raises(InputError, match="m3 is not the image that was indexed: the index has"):
-        list(extraction.computed(placed, lambda: compiled, square, swapped))
+        list(extraction.computed(placed, lambda: compiled, square, digests=swapped))
+
+
+def test_an_image_is_decoded_once_for_all_views_that_it_lacks(backbone, monkeypatch):
+    compiled = Engine(graphs.open_pooled(backbone[0], (("features", 1),), 64, BATCH), "f32")
+    decoded, pixels = [], extraction.images_.pixels
+    names, square = ["contrast", "plain", "flipped"], Square(64, "bilinear")
+    members = [f"m{n}" for n in range(len(PHOTOS))]
+    alone = [extracted(images(PHOTOS), members, compiled, square, name) for name in names]
+
+    def counted(image, least):
+        decoded.append(image.member)
+        return pixels(image, least)
+
+    monkeypatch.setattr(extraction.images_, "pixels", counted)
+    asked = [[0, 1, 2], [1], [0, 2], [2, 0, 1]]
+    photos = zip(range(4), asked, images(PHOTOS[:4]), strict=True)
+    found = list(extraction.computed(photos, lambda: compiled, square, names))
+    assert decoded == members[:4]
+    assert [key for keys, _ in found for key in keys] == [
+        (view, place) for place, views in enumerate(asked) for view in views
+    ]
+    for keys, features in found:
+        for (view, place), feature in zip(keys, features, strict=True):
+            np.testing.assert_array_equal(feature, alone[view][place])
 
 
 def test_without_an_image_no_engine_is_opened():

@@ -247,6 +247,83 @@ def test_faults_are_one_sentence(tree, says, path):
     assert "\n" not in str(fault.value)
 
 
+VIEWS = {"flipped": -FEATURES, "contrast": FEATURES * 2}
+VIEWED = {**REST, "recipe": {"views": ["plain", "flipped", "contrast"]}}
+
+
+def test_views_round_trip(path):
+    writer.write(path, features=FEATURES, further=VIEWS, **VIEWED)
+    pack = reader.read(path)
+    assert len(pack.views) == 3
+    for found, expected in zip(pack.views, (FEATURES, *VIEWS.values()), strict=True):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == np.float32
+        assert found.ctypes.data % 64 == 0
+        assert not found.flags.writeable
+    assert pack.views[0] is pack.features
+    tree = plain(path)
+    assert list(tree)[:4] == ["features", "features_flipped", "features_contrast", "labels"]
+    assert tree["features_contrast"].shape == (N, 1, 1, D)
+    np.testing.assert_array_equal(tree["features_flipped"].reshape(N, D), -FEATURES)
+    # The order is the recipe's, and pieces decide nothing.
+    again = path.with_name("again.p")
+    pieces = {view: iter(np.array_split(x, 9)) for view, x in reversed(VIEWS.items())}
+    writer.write(again, features=FEATURES, further=pieces, **VIEWED)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_one_view_is_the_features(path):
+    writer.write(path, features=FEATURES, **{**REST, "recipe": {"views": ["contrast"]}})
+    (only,) = reader.read(path).views
+    np.testing.assert_array_equal(only, FEATURES)
+    dump(path, {"features": ONES, "labels": [0] * 4, "features_old": "theirs"})
+    assert len(reader.read(path).views) == 1  # a pack without a recipe may hold what it likes
+
+
+@pytest.mark.parametrize(
+    ("further", "says"),
+    [
+        ({}, "lacks the key 'features_flipped', a view that its recipe lists; extract it again"),
+        ({"flipped": -FEATURES}, "lacks the key 'features_contrast', a view that"),
+        ({**VIEWS, "plain": FEATURES}, "holds 'features_plain', and its recipe lists no such view"),
+        ({**VIEWS, "flipped": FEATURES[:, 1:]}, r"features_flipped must be float32 \[n, 7\]; rece"),
+        ({**VIEWS, "flipped": FEATURES[1:]}, "expected features_flipped of 100 rows; received 99"),
+        ({**VIEWS, "contrast": holed(np.nan)}, "feature 3 of row 60 of features_contrast is nan"),
+    ],
+)
+def test_views_that_do_not_fit_are_not_written(further, says, path, tmp_path):
+    with pytest.raises(InputError, match=says):
+        writer.write(path, features=FEATURES, further=further, **VIEWED)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({}, "lacks the key 'features_flipped', a view that its recipe lists; extract it again"),
+        ({"features_flipped": ONES[:3]}, r"features_flipped must be \[4, 3\], as features are; re"),
+        ({"features_flipped": ONES[:, :2]}, r"received \[4, 2\]; extract it again"),
+        ({"features_flipped": ONES.astype(str)}, "features_flipped must be an array"),
+        ({"features_flipped": ONES * np.inf}, "feature 0 of row 0 of features_flipped is inf"),
+        (
+            {"features_flipped": ONES, "features_contrast": ONES},
+            "holds 'features_contrast', and its recipe lists no such view; extract it again",
+        ),
+        ({"recipe": {}, "features_flipped": ONES}, "recipe lists no such view"),
+        ({"recipe": {"views": []}}, "must be a list of different names; received"),
+        ({"recipe": {"views": "plain"}}, "must be a list of different names; received 'plain'"),
+        ({"recipe": {"views": [["plain"]]}}, "must be a list of different names; received"),
+        ({"recipe": {"views": ["plain", "plain"]}}, "must be a list of different names; received"),
+    ],
+)
+def test_faults_of_views_are_one_sentence(more, says, path):
+    tree = {"features": ONES, "labels": [0] * 4, "recipe": {"views": ["plain", "flipped"]}}
+    with pytest.raises(InputError, match=says) as fault:
+        reader.read(dump(path, tree | more))
+    assert str(fault.value).startswith(str(path))
+    assert "\n" not in str(fault.value)
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [(None, "is not here"), (b"", "is empty"), (b"<html>", "not a pickle"), (b"\x80\x04}", "cut")],

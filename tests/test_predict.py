@@ -19,6 +19,7 @@ from tests.examples import extracted
 from tests.imports import ROOT
 from transfer.datasets.reading.images import Image
 from transfer.errors import InputError
+from transfer.features import rules
 from transfer.features.choices import Choice
 from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe
@@ -54,10 +55,10 @@ def workspace(tmp_path_factory):
     members = [f"m{n}" for n in range(N)]
     features = extracted(images, members, engine, Square(SIZE, "bilinear"))
     options = {"epochs": 20, "batch_size": 8, "seed": 0}
-    arrays, _ = kinds.fit("softmax", features, np.arange(N) % 3, 3, options)
+    arrays, *_ = kinds.fit("softmax", (features,), np.arange(N) % 3, 3, options)
     head = trained.Head("softmax", arrays, CLASSES, "mini", "colours", made, {}, options)
     head.save(folder / "models/head.npz")
-    np.save(folder / "expected.npy", head.probabilities(features))
+    np.save(folder / "expected.npy", head.probabilities((features,)))
 
     shutil.copytree(ROOT / cards.CARDS, folder / cards.CARDS)
     for n, pixels in enumerate(PICTURES):
@@ -114,6 +115,32 @@ def test_the_probabilities_are_those_of_evaluate(here):
             InputError, match=r"takes uint8 \[N, 64, 64, 3\]; received (fl|uint8 \[)"
         ):
             model.probabilities(wrong)
+
+
+SEVERAL = ["flipped", "contrast", "plain"]
+
+
+def test_several_views_are_averaged_as_by_evaluate(here, tmp_path):
+    backbone = here / "models/backbones/mini"
+    engine = Engine(graphs.open_pooled(backbone, (("block2", 4),), SIZE, BATCH), "bf16")
+    images = [Image(f"i{n}", f"m{n}", "a", "", "", pixels) for n, pixels in enumerate(PICTURES)]
+    members, square = [f"m{n}" for n in range(N)], Square(SIZE, "bilinear")
+    rows = tuple(extracted(images, members, engine, square, view) for view in SEVERAL)
+    path = changed(here, tmp_path, views=SEVERAL, rules=rules.of(SEVERAL))
+    head = trained.load(path)
+    expected = head.probabilities(rows)
+    assert np.abs(expected - np.load("expected.npy")).max() > 0.01
+    squares = np.stack([square(pixels) for pixels in PICTURES])
+    found = classifier.load(path).probabilities(squares)  # batches that end between two views
+    # The features are the same bits; a product of another number of rows may end in others.
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    alone = classifier.load(path, batch=1).probabilities(squares[:2])
+    np.testing.assert_allclose(alone, expected[:2], atol=5e-3)
+    given, _ = photos.find(["pictures/3.png", "no.png", "pictures/4.png"])
+    third, lost, fourth = answers.stream(classifier.load(path), given, 1)
+    assert lost.problem
+    for answer, row in ((third, expected[3]), (fourth, expected[4])):
+        assert answer.predictions[0]["label"] == CLASSES[row.argmax()]
 
 
 def test_a_single_picture_has_a_batch_of_its_own(here):
@@ -226,7 +253,26 @@ def test_what_a_recipe_holds_is_known_to_the_last_key(here):
             "unknown resize kernel in the recipe of .* 'lanczos'; known: ",
         ),
         ({"crop": "top"}, "unknown crop in the recipe of .* 'top'; known: "),
-        ({"views": ["plain", "flipped"]}, "unknown view in the recipe of .* 'flipped'; known: pla"),
+        (
+            {"views": ["plain", "upside"]},
+            "unknown view in the recipe of .* 'upside'; known: .*plain",
+        ),
+        (
+            {"views": ["plain", "plain"]},
+            r"is damaged: its recipe has the views \['plain', 'plain'\]",
+        ),
+        (
+            {"views": ["contrast"]},
+            r"by other rules: its recipe has {} and this version {.contrast",
+        ),
+        (
+            {"views": ["contrast"], "rules": {"contrast": {"mean": 100, "sd": 64.0, "least": 1.0}}},
+            'by other rules: its recipe has {"contrast": {"least": .*; `dvc repro` trains one',
+        ),
+        (
+            {"rules": {"contrast": {}}},
+            "by other rules: its recipe has .* and this version {}; `dvc",
+        ),
         ({"views": []}, "unknown view in the recipe of .* 'none'"),
         ({"sharpen": 2}, "unknown key in the recipe of .* 'sharpen'; known: .* `dvc repro` trains"),
         ({"crop": None}, "was trained by another version: its recipe has no valid crop; `dvc repr"),

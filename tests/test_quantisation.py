@@ -11,6 +11,7 @@ from stages import backbone as stage
 from tests.examples import fill
 from tests.imports import ROOT
 from tests.test_every_net import CARD, cosines
+from transfer.datasets import sources
 from transfer.datasets.rendering import calibration
 from transfer.downloads import manifests
 from transfer.errors import InputError
@@ -203,11 +204,11 @@ GIVEN |= {"extract.cut": None, "extract.precision": "int8"}
 
 def test_openvino_alone_runs_int8(mini, monkeypatch):
     monkeypatch.setattr(gpus, "lacking", lambda: "")  # a GPU, which auto else picks
-    choice = choices.choose(mini, {}, GIVEN)
+    choice = choices.choose(mini, sources.Source("mine", "own"), GIVEN)
     assert (choice.engine, choice.precision) == ("openvino", "int8")
     assert choice.picked == "openvino (auto: keras has no int8)"
     with pytest.raises(InputError, match=r"keras can't run the int8 network, .* choose extract.en"):
-        choices.choose(mini, {}, GIVEN | {"extract.engine": "keras"})
+        choices.choose(mini, sources.Source("mine", "own"), GIVEN | {"extract.engine": "keras"})
 
 
 def test_the_recipe_is_of_the_int8_network_and_never_of_another_precision(backbone, mini):
@@ -255,10 +256,10 @@ def head(backbone, mini, pictures, tmp_path):
     found = recipe(mini, graphs.read_about(backbone), opened, choice)
     found["source"] = {"net": "mini", "dataset": "scenes", "weights": "untrained"}
     options = {"epochs": 5, "batch_size": 8, "seed": 0}
-    arrays, _ = kinds.fit("softmax", features, np.arange(len(images)) % 3, 3, options)
+    arrays, *_ = kinds.fit("softmax", (features,), np.arange(len(images)) % 3, 3, options)
     made = trained.Head("softmax", arrays, list("abc"), "mini", "scenes", found, {}, options)
     made.save(tmp_path / "head.npz")
-    return tmp_path / "head.npz", images, made.probabilities(features)
+    return tmp_path / "head.npz", images, made.probabilities((features,))
 
 
 def test_predict_uses_the_network_that_the_head_was_trained_on(head, backbone):

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -24,6 +25,7 @@ from tests.test_command import command
 from transfer.datasets.reading import decoder
 from transfer.downloads.kept import store_folder
 from transfer.errors import InputError
+from transfer.features import rules
 from transfer.features.announced import Announced
 from transfer.features.choices import Choice
 from transfer.features.recipe import recipe
@@ -162,6 +164,22 @@ def test_names_and_other_views_do_not_change_the_key():
     assert keys.of_recipe(reordered, "plain") == KEY
     assert keys.of_recipe({**RECIPE, "views": ["plain", "flipped"]}, "plain") == KEY
     assert keys.of_recipe({**RECIPE, "views": ["plain", "flipped"]}, "flipped") != KEY
+
+
+def test_the_constants_of_a_views_rule_change_its_key_alone():
+    several = dataclasses.replace(CHOICE, views=("contrast", "plain", "flipped"))
+    made = recipe(MINI, ABOUT, CPU, several)
+    assert made["rules"] == {"contrast": {"mean": rules.MEAN, "sd": rules.SD, "least": rules.LEAST}}
+    for name in ("mean", "sd", "least"):
+        other = copy.deepcopy(made)
+        other["rules"]["contrast"][name] += 1
+        assert keys.of_recipe(other, "contrast") != keys.of_recipe(made, "contrast")
+        for view in ("plain", "flipped"):
+            assert keys.of_recipe(other, view) == keys.of_recipe(made, view)
+    # What was kept before there were other views stays good.
+    assert keys.of_recipe(made, "plain") == KEY
+    decides = {k: v for k, v in RECIPE.items() if k not in ("source", "views")} | {"view": "plain"}
+    assert json.loads(KEY.text) == decides
 
 
 @pytest.mark.parametrize(
@@ -420,10 +438,10 @@ def test_claims_of_the_dead_end(tmp_path, names, owner, until, ours):
 
 
 @contextlib.contextmanager
-def supplying(folder, names, compute, scratch):
+def supplying(folder, names, compute, scratch, keys_=(KEY,)):
     with (
         store.opened(folder) as kept,
-        Supply(kept, KEY, np.array(names, "V32"), compute, scratch) as supply,
+        Supply(kept, keys_, np.array(names, "V32"), compute, scratch) as supply,
     ):
         yield supply
 
@@ -436,19 +454,20 @@ def supplied(folder, names, compute, scratch):
 
 
 def everything(supply, names):
-    return np.concatenate(list(supply.blocks(np.arange(len(names)), D)))
+    return np.concatenate(list(supply.blocks(0, np.arange(len(names)), D)))
 
 
 def computing(names, done, pause=0.0):
     """A stand-in for reader and network; what it computes is added to `done`."""
 
-    def compute(lacking, is_mine):
-        mine = (place for place in lacking.tolist() if is_mine(place))
+    def compute(lacking, views_of):
+        (places,) = lacking
+        mine = (place for place in places.tolist() if views_of(place) == [0])
         while batch := list(itertools.islice(mine, 16)):
             time.sleep(pause)
             found = [names[place] for place in batch]
             done.extend(found)
-            yield batch, features(found)
+            yield [(0, place) for place in batch], features(found)
 
     return compute
 
@@ -470,9 +489,9 @@ def test_supply_computes_once_and_then_nothing(tmp_path):
 def test_blocks_come_in_any_order_and_as_often_as_asked(full, names):
     with supplying(full, names, None, full) as supply:
         asked = np.array([7, 3, 39, 7, 0], np.int32)
-        (block,) = supply.blocks(asked, D)
+        (block,) = supply.blocks(0, asked, D)
         np.testing.assert_array_equal(block, features([names[place] for place in asked]))
-        assert list(supply.blocks(asked[:0], D)) == []
+        assert list(supply.blocks(0, asked[:0], D)) == []
 
 
 @pytest.mark.parametrize("moment", ["before", "first", "filled"])
@@ -484,8 +503,8 @@ def test_a_store_that_fails_or_is_emptied_in_the_middle_loses_no_run(tmp_path, m
         shutil.rmtree(tmp_path / "s", ignore_errors=True)
         (tmp_path / "s").write_text("in the way")
 
-    def compute(lacking, is_mine):
-        for count, found in enumerate(inner(lacking, is_mine)):
+    def compute(lacking, views_of):
+        for count, found in enumerate(inner(lacking, views_of)):
             if moment == "first" and count == COMMIT // 16 + 2:
                 spoil()
             yield found
@@ -521,8 +540,8 @@ def test_what_is_computed_twice_is_counted_once(tmp_path, names):
 
 
 def test_a_failing_network_ends_its_claims(tmp_path, names):
-    def compute(lacking, is_mine):
-        if all(is_mine(place) for place in lacking):
+    def compute(lacking, views_of):
+        if all(views_of(place) for place in lacking[0]):
             raise InputError("no")
         yield [], None
 
@@ -709,3 +728,64 @@ def test_the_command(names):
     assert command("store", "stat")[1].startswith(f"{store_folder() / NAME}\n40 features of 1 ")
     assert command("store", "verify")[1].startswith("40 features are sound")
     assert command("store", "gc", "--keep", "0")[1].startswith("removed 40 features")
+
+
+def several(done, length=D):
+    """A stand-in for reader and network that knows three views; see `view_features`."""
+
+    def compute(lacking, views_of):
+        for place in functools.reduce(np.union1d, lacking).tolist():
+            views = views_of(place)
+            done.extend((view, place) for view in views)
+            rows = [view_features(view, [place], length) for view in views]
+            if rows:
+                yield [(view, place) for view in views], np.concatenate(rows)
+
+    return compute
+
+
+def view_features(view, places, length=D):
+    columns = np.arange(length) / length
+    return (100 * view + np.asarray(places)[:, None] + columns).astype(np.float32)
+
+
+KEYS = [keys.of_recipe({**RECIPE, "views": []}, view) for view in ("plain", "flipped", "contrast")]
+
+
+def test_adding_a_view_computes_that_view_alone(tmp_path, names):
+    every, places = set(range(len(names))), np.arange(len(names))
+    for count, expected in ((1, {0}), (3, {1, 2}), (3, set()), (2, set())):
+        done = []
+        with supplying(tmp_path, names, several(done), tmp_path, KEYS[:count]) as supply:
+            supply.fill()
+            assert sorted(done) == sorted(itertools.product(expected, every))
+            assert supply.computed == len(done)
+            for view in range(count):
+                found = np.concatenate(list(supply.blocks(view, places, D)))
+                np.testing.assert_array_equal(found, view_features(view, places))
+
+
+def test_each_view_is_computed_where_it_lacks_and_no_further(tmp_path, names):
+    with store.opened(tmp_path) as kept:
+        kept.write(KEYS[0], names[:9], view_features(0, range(9)))
+        kept.write(KEYS[2], names[5:30], view_features(2, range(5, 30)))
+    done = []
+    with supplying(tmp_path, names, several(done), tmp_path, KEYS) as supply:
+        supply.fill()
+    assert len(done) == len(set(done))
+    kept = {(0, i) for i in range(9)} | {(2, i) for i in range(5, 30)}
+    assert set(done) == set(itertools.product(range(3), range(len(names)))) - kept
+    # What is lacking of one picture comes together: it is read and decoded once.
+    assert [place for _, place in done] == sorted(place for _, place in done)
+
+
+def test_a_view_that_gc_removes_meanwhile_is_computed_again(tmp_path, names):
+    done, places = [], np.arange(len(names))
+    with supplying(tmp_path, names, several(done), tmp_path, KEYS[:2]) as supply:
+        supply.fill()
+        upkeep.answer("gc", tmp_path, "0")
+        for view in (1, 0):
+            found = np.concatenate(list(supply.blocks(view, places, D)))
+            np.testing.assert_array_equal(found, view_features(view, places))
+        assert len(done) == 4 * len(names)  # both views when the first is found to have gone
+        assert supply.computed == 2 * len(names)

@@ -3,12 +3,12 @@ this machine."""
 
 from dataclasses import dataclass, field
 
+from transfer.datasets import sources
 from transfer.errors import InputError, unknown
-from transfer.features import gpus
+from transfer.features import gpus, rules
 from transfer.features.kernels import KERNELS
 from transfer.nets.layers import chosen_layers
 
-VIEWS = ("plain",)
 ENGINES = ("openvino", "keras")
 
 
@@ -26,38 +26,79 @@ class Choice:
     picked: str = field(default="", compare=False)
 
 
-def choose(card, recommend, given):
-    """The Choice for `card`: `given` are the params `extract.*` by dotted key, `recommend` what the
-    dataset's source file says.
+def choose(card, source, given):
+    """The Choice for `card` and the dataset of `source`, a sources.Source; `given` are the params
+    `extract.*` by dotted key.
 
-    auto: what it recommends for this net, else for `any`, else the card's own and the plain view.
-    Raises InputError for a layer, view, kernel, cut or engine that is not there.
+    auto: what the source recommends for this net, else for `any`, else the card's own and the plain
+    view.
+    Raises InputError for a layer, view, kernel, cut or engine that is not there, for a layer or a
+    view that stands twice, and for the flipped view where mirroring does not keep the label.
     """
-    layers, size, views, cut = (given[f"extract.{k}"] for k in ("layers", "size", "views", "cut"))
+    cut = given["extract.cut"]
     if cut is not None:
         raise InputError(
             f"extract.cut: activations at a cut ({cut}) can't be extracted yet; leave it empty"
         )
     if card.resize not in KERNELS:
         raise unknown(f"resize kernel in the card of {card.name}", card.resize, KERNELS)
-    advice = recommend.get(card.name) or recommend.get("any") or {}
-    layers = advice.get("layers", "card") if layers == "auto" else layers
-    size = advice.get("size", "card") if size == "auto" else size
-    views = advice.get("views", ["plain"]) if views == "auto" else views
-    if not views:
-        raise InputError("extract.views must name at least one view, as [plain]")
-    for view in views:
-        if view not in VIEWS:
-            raise unknown("view", view, VIEWS)
+    net = card.name if source.recommend.get(card.name) else "any"
+    advice = source.recommend.get(net) or {}
+
+    def settled(key, otherwise, read):
+        asked = given[f"extract.{key}"]
+        if asked != "auto" or key not in advice:
+            return read(otherwise if asked == "auto" else asked)
+        try:
+            return read(advice[key])
+        except InputError as fault:
+            raise InputError(
+                f"{fault} (recommend.{net}.{key} in {_file(source)} asks for it: correct it there, "
+                f"or choose extract.{key})"
+            ) from None
+
     engine, picked = _engine(given["extract.engine"], given["extract.precision"])
     return Choice(
-        layers=chosen_layers(card, layers),
-        size=card.size if size == "card" else size,
-        views=tuple(views),
+        layers=settled("layers", "card", lambda layers: _layers(card, layers)),
+        size=settled("size", "card", lambda size: card.size if size == "card" else size),
+        views=settled("views", ["plain"], lambda views: _views(source, views)),
         precision=given["extract.precision"],
         engine=engine,
         picked=picked,
     )
+
+
+def _layers(card, asked):
+    layers = chosen_layers(card, asked)
+    for number, (name, cells) in enumerate(layers):
+        if (name, cells) in layers[:number]:
+            parts = f" in {cells}x{cells} cells" if cells > 1 else ""
+            raise InputError(
+                f"extract.layers names {name}{parts} twice, which says nothing new; once is enough"
+            )
+    return layers
+
+
+def _views(source, asked):
+    if not asked:
+        raise InputError("extract.views must name at least one view, as [plain]")
+    for number, view in enumerate(asked):
+        if view not in rules.NAMES:
+            raise unknown("view", view, rules.NAMES)
+        if view in asked[:number]:
+            raise InputError(
+                f"extract.views names {view} twice, which says nothing new; once is enough"
+            )
+    if "flipped" in asked and not source.flip:
+        raise InputError(
+            f"extract.views names flipped, and {_file(source)} does not say that mirroring keeps "
+            f"the label; set flip: true there if it does, or leave flipped out"
+        )
+    return tuple(asked)
+
+
+def _file(source):
+    return sources.FOLDER / source.name / sources.NAME
 
 
 def _engine(asked, precision):

@@ -1,5 +1,6 @@
 """From images to features: reading, decoding, resizing and the network, side by side."""
 
+import functools
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -13,48 +14,54 @@ from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
 from transfer.features.engine import BATCH
 from transfer.features.pictures import Members
+from transfer.features.views import VIEWS
 
 
-def computing(read, pictures, engine, square):
+def computing(read, pictures, engine, square, names):
     """The `compute` of a supply.Supply of `pictures`, a Pictures.
 
-    read: called with a Members, yields the Images of a dataset that it names; engine, square: as
-    `computed` takes them.
+    read: called with a Members, yields the Images of a dataset that it names; engine, square,
+    names: as `computed` takes them.
     """
 
-    def compute(lacking, is_mine):
-        found = read(Members(pictures, lacking))
+    def compute(lacking, views_of):
+        found = read(Members(pictures, functools.reduce(np.union1d, lacking)))
         placed = ((pictures.place(image.member), image) for image in found)
-        mine = ((place, image) for place, image in placed if is_mine(place))
-        return computed(mine, engine, square, pictures.contents, len(lacking))
+        asked = ((place, views, image) for place, image in placed if (views := views_of(place)))
+        total = sum(map(len, lacking))
+        return computed(asked, engine, square, names, pictures.contents, total)
 
     return compute
 
 
-def computed(images, engine, square, digests=None, total=None):
-    """Yields ([place], float32 [n, D]) of `images`, (place, Image) each, in their order, a batch at
-    a time; a few batches are under way, whatever their number.
+def computed(images, engine, square, names=("plain",), digests=None, total=None):
+    """Yields ([(view, place)], float32 [n, D]) of `images`, (place, views, Image) each, in their
+    order, a batch at a time; a few batches are under way, whatever their number.
 
     engine: a function that gives the Engine, called when the first image is decoded; square:
-    resizing.Square; digests: V32 [M], by place, the sha256 of an image as it was indexed;
-    None to take images as they are; total: how many are expected, for the display.
+    resizing.Square; names: of the views, which `views` of an image, a list, knows by their numbers;
+    an image is decoded once for all of them; digests: V32 [M], by place, the sha256 of an image as
+    it was indexed; None to take images as they are; total: how many features are expected, for the
+    display.
     Raises InputError for an image that can't be decoded or isn't the one that was indexed.
     """
-    filled = batches(_squares(images, square, digests), square.size, BATCH)
+    filled = batches(_squares(images, square, names, digests), square.size, BATCH)
     first = next(filled, None)
     if first is None:
         return
     with tqdm(desc="extract", total=total, unit="img", disable=None) as bar:
-        for places, features in engine().stream(chain([first], filled)):
-            yield places, features
-            bar.update(len(places))
+        for keys, features in engine().stream(chain([first], filled)):
+            yield keys, features
+            bar.update(len(keys))
 
 
-def _squares(images, square, digests):
-    """(place, uint8 [size, size, 3]) of each image."""
+def _squares(images, square, names, digests):
+    """((view, place), uint8 [size, size, 3]) of each view of each image."""
+
+    looks = [VIEWS[name] for name in names]
 
     def look(placed):
-        place, image = placed
+        place, views, image = placed
         indexed = None if digests is None else digests[place].tobytes().hex()
         if indexed and images_.digest(image) != indexed:
             raise InputError(
@@ -62,14 +69,15 @@ def _squares(images, square, digests):
                 f"{indexed[:12]}... and its bytes have another; run `dvc repro` again"
             )
         try:
-            return place, square(images_.pixels(image, square.least))
+            pixels = square(images_.pixels(image, square.least))
         except Unreadable as fault:
             raise InputError(
                 f"{image.member} could be read when it was indexed and now can't: {fault}; "
                 f"run `dvc repro` again"
             ) from None
+        return [((view, place), looks[view](pixels)) for view in views]
 
-    return ahead(look, images)
+    return chain.from_iterable(ahead(look, images))
 
 
 def ahead(look, items):
@@ -89,14 +97,14 @@ def ahead(look, items):
 
 
 def batches(squares, size, length):
-    """From (place, uint8 [size, size, 3]) to (places, uint8 [length, size, size, 3]), the batches
-    that an Engine takes; the last one is padded with zeros."""
-    places, images = [], np.zeros((length, size, size, 3), np.uint8)
-    for place, pixels in squares:
-        images[len(places)] = pixels
-        places.append(place)
-        if len(places) == length:
-            yield places, images
-            places, images = [], np.zeros((length, size, size, 3), np.uint8)
-    if places:
-        yield places, images
+    """From (key, uint8 [size, size, 3]) to (keys, uint8 [length, size, size, 3]), the batches that
+    an Engine takes; the last one is padded with zeros."""
+    keys, images = [], np.zeros((length, size, size, 3), np.uint8)
+    for key, pixels in squares:
+        images[len(keys)] = pixels
+        keys.append(key)
+        if len(keys) == length:
+            yield keys, images
+            keys, images = [], np.zeros((length, size, size, 3), np.uint8)
+    if keys:
+        yield keys, images

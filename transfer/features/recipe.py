@@ -1,6 +1,7 @@
 """The recipe: everything that decides a feature besides the image, as a plain dict."""
 
 from transfer.datasets.reading import decoder
+from transfer.features import rules
 from transfer.nets import graphs
 
 
@@ -13,7 +14,9 @@ def recipe(card, about, engine, choice):
     For int8 it is the quantised one, so what that was calibrated on decides too.
 
     Names (of net, dataset, file) and where weights came from decide nothing and are not in it.
+    `rules` is there where a view of `choice` has any: rules.of.
     """
+    constants = rules.of(choice.views)
     return {
         "weights": graphs.weights_of(about),
         "graph": graphs.graph_of(about, choice.precision),
@@ -31,4 +34,4 @@ def recipe(card, about, engine, choice):
         "batch": engine.batch,
         "precision": engine.precision,
         "versions": engine.versions | {"decoder": decoder.VERSION},
-    }
+    } | ({"rules": constants} if constants else {})

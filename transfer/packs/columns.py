@@ -82,13 +82,16 @@ def check(path, rows, labels, ids, groups, classes):
         )
 
 
-def check_finite(features, start, path):
+def check_finite(features, start, path, key="features"):
+    """Raises InputError for a number of `features` [n, D] that is none; start: the row of the first
+    of them among all of `key`."""
     bad = ~np.isfinite(features)
     if bad.any():
         row, column = np.argwhere(bad)[0]
+        of = "" if key == "features" else f" of {key}"
         raise InputError(
-            f"{path}: feature {column} of row {start + row} is {features[row, column]}; expected"
-            " finite numbers; check the image and the weights that it comes from"
+            f"{path}: feature {column} of row {start + row}{of} is {features[row, column]};"
+            " expected finite numbers; check the image and the weights that it comes from"
         )
 
 

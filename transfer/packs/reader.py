@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from transfer.errors import InputError
-from transfer.packs import columns
+from transfer.packs import columns, views
 from transfer.pickles.reader import load
 
 
@@ -23,6 +23,12 @@ class Pack:
     groups: np.ndarray | None  # str [N]; rows of one group stay in one part of a split
     classes: list[str] | None  # C names
     recipe: dict | None  # what decides a feature besides the image
+    further: tuple = ()  # of arrays as `features`, one for each further view of recipe["views"]
+
+    @property
+    def views(self):
+        """A tuple of V >= 1 arrays float32 [N, D], by the views of the recipe: `features` first."""
+        return (self.features, *self.further)
 
 
 def read(path):
@@ -45,7 +51,7 @@ def read(path):
                 f"{path} lacks the key {key!r}; it has {has}; write it with the extract stage"
             )
     labels = _labels(tree["labels"], path)
-    features = _features(tree["features"], path)
+    features = _features(tree["features"], path, "features")
     ids, groups, classes, recipe = (tree.get(k) for k in ("ids", "groups", "classes", "recipe"))
     if classes is not None and not (
         isinstance(classes, list) and all(isinstance(c, str) for c in classes)
@@ -54,18 +60,31 @@ def read(path):
     if recipe is not None and not isinstance(recipe, dict):
         raise InputError(f"{path}: recipe must be a dict, received a {type(recipe).__name__}")
     columns.check(path, len(features), labels, ids, groups, classes)
+    views.require_listed(tree, recipe, path)
+    keys = [views.FIRST, *map(views.key, views.further(recipe, path))]
+    found = [features, *(_features(tree[key], path, key) for key in keys[1:])]
+    for key, view in zip(keys, found, strict=True):
+        if view.shape != features.shape:
+            raise InputError(
+                f"{path}: {key} must be {list(features.shape)}, as features are; received "
+                f"{list(view.shape)}; extract it again"
+            )
+        _require_finite(view, path, key)
+    labels = labels.astype(np.int64, copy=False)
+    return Pack(features, labels, ids, groups, classes, recipe, tuple(found[1:]))
+
+
+def _require_finite(features, path, key):
     step = max(1, columns.BLOCK // max(1, 4 * features.shape[1]))
     for start in range(0, len(features), step):
-        columns.check_finite(features[start : start + step], start, path)
-    return Pack(features, labels.astype(np.int64, copy=False), ids, groups, classes, recipe)
+        columns.check_finite(features[start : start + step], start, path, key)
 
 
-def _features(stored, path):
+def _features(stored, path, key):
     """float32 [N, D] from an array [N, ...]: a view where it is float32 already."""
     if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu" or stored.ndim < 2:
         raise InputError(
-            f"{path}: features must be an array [N, ...] of numbers; received"
-            f" {columns.kind(stored)}"
+            f"{path}: {key} must be an array [N, ...] of numbers; received {columns.kind(stored)}"
         )
     flat = stored.reshape(len(stored), int(np.prod(stored.shape[1:])))
     with np.errstate(over="ignore"):  # what float32 can't hold becomes inf, and is told as such

@@ -1,7 +1,10 @@
 """Whether this version, with the backbone that is here, can do what a head's recipe says."""
 
+import json
+
 from transfer.datasets.reading import decoder
 from transfer.errors import InputError, unknown
+from transfer.features import rules
 from transfer.features.engine import BATCH
 from transfer.features.kernels import KERNELS
 from transfer.nets import cards, graphs
@@ -23,7 +26,8 @@ KEYS = {
     "versions": dict,
     "source": dict,
 }
-ENGINE, VIEWS = "openvino", ["plain"]
+OPTIONAL = ("rules",)  # there where a view has any
+ENGINE = "openvino"
 ANEW = "`dvc repro` trains one that is of this version"
 
 
@@ -42,15 +46,25 @@ def require_known(recipe, path):
     if not 16 <= recipe["size"] <= 2048:
         raise InputError(f"{path} is damaged: its recipe has the size {recipe['size']}; {ANEW}")
     said = [
-        *(("key", key, KEYS) for key in sorted(recipe)),
+        *(("key", key, (*KEYS, *OPTIONAL)) for key in sorted(recipe)),
         ("resize kernel", recipe["resize"], KERNELS),
         ("crop", recipe["crop"], cards.CROPS),
-        *(("view", view, VIEWS) for view in recipe["views"] or ["none"]),
+        *(("view", view, rules.NAMES) for view in recipe["views"] or ["none"]),
     ]
     for what, name, known in said:
         if name not in known:
             fault = unknown(f"{what} in the recipe of {path}", name, known)
             raise InputError(f"{fault}; {ANEW}")
+    names = recipe["views"]
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} is damaged: its recipe has the views {names}; {ANEW}")
+    found, here = recipe.get("rules", {}), rules.of(names)
+    if found != here:
+        said, have = (json.dumps(one, sort_keys=True) for one in (found, here))
+        raise InputError(
+            f"{path} was trained on views by other rules: its recipe has {said} and this version "
+            f"{have}; {ANEW}"
+        )
 
 
 def layers_of(recipe, path):

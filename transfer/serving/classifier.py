@@ -8,6 +8,7 @@ from transfer.errors import InputError
 from transfer.features.engine import BATCH, Engine
 from transfer.features.extraction import batches
 from transfer.features.resizing import Square
+from transfer.features.views import VIEWS
 from transfer.heads import trained
 from transfer.nets import graphs
 from transfer.serving import agreement
@@ -19,20 +20,38 @@ class Classifier:
     """From uint8 RGB [N, S, S, 3] to probabilities float32 [N, C], a row summing to 1.
 
     title: a line for people; classes: C dicts with `label` and what else is known of a class;
-    square: features.resizing.Square, from a picture to the input; notes: sentences for people, of
-    what is not quite as it was when the head was trained.
+    square: features.resizing.Square, from a picture to the input; views: names in views.VIEWS, over
+    which the head averages; notes: sentences for people, of what is not quite as it was when the
+    head was trained.
     """
 
-    def __init__(self, title, classes, square, engine, *, batch, head=None, notes=()):
+    def __init__(
+        self, title, classes, square, engine, *, batch, head=None, views=("plain",), notes=()
+    ):
         self.title, self.classes, self.square, self.notes = title, classes, square, notes
         self._engine, self._batch, self._head = engine, batch, head
+        self._looks = [VIEWS[name] for name in views]
 
     def stream(self, squares):
         """Yields (key, float32 [C]) of each (key, uint8 [S, S, 3]) of `squares`, in their order."""
-        filled = batches(squares, self.square.size, self._batch)
-        for keys, features in self._engine.stream(filled):
-            found = self._head.probabilities(features) if self._head else features
-            yield from zip(keys, found, strict=True)
+        looks = ((key, look(pixels)) for key, pixels in squares for look in self._looks)
+        count, keys, rows = len(self._looks), [], np.empty((0, self._engine.length), np.float32)
+        for some, features in self._engine.stream(batches(looks, self.square.size, self._batch)):
+            # A batch may end between two views of a picture.
+            keys, rows = keys + some, np.concatenate([rows, features])
+            whole = len(keys) - len(keys) % count
+            yield from zip(keys[:whole:count], self._answers(rows[:whole]), strict=True)
+            keys, rows = keys[whole:], rows[whole:]
+
+    def _answers(self, rows):
+        """float32 [n, C] of the features `rows` [n V, D], of V views of one picture after another
+        picture's."""
+        if self._head is None:
+            return rows
+        count = len(self._looks)
+        return self._head.probabilities(
+            tuple(np.ascontiguousarray(rows[view::count]) for view in range(count))
+        )
 
     def probabilities(self, squares):
         """float32 [N, C] of `squares`, uint8 RGB [N, S, S, 3]; InputError where they are not."""
@@ -74,5 +93,6 @@ def load(path=trained.HEAD, backbones=BACKBONES, batch=BATCH):
         engine,
         batch=batch,
         head=head,
+        views=recipe["views"],
         notes=notes,
     )

@@ -10,6 +10,7 @@ from pyarrow import parquet
 from transfer.datasets.index import PARTS
 from transfer.errors import InputError
 from transfer.packs import reader as packs
+from transfer.packs import views
 from transfer.writing import replacing
 
 BLOCK = 1 << 25  # bytes of features in one row group, which is in memory at a time
@@ -44,8 +45,9 @@ def write(path, parts):
     """Writes the packs `parts`, a list of (split, path), one after another to the Parquet file
     `path`, whole or not at all; returns (rows, D).
 
-    Columns: id, label (the class's name), number (the label in the pack), split, group, and
-    features, float32 [D]; what a foreign pack lacks is null.  The schema's metadata hold `classes`
+    Columns: id, label (the class's name), number (the label in the pack), split, group, features,
+    float32 [D], of the first view, and features_<view> of each further one; what a foreign pack
+    lacks is null.  The schema's metadata hold `classes`
     and `recipe` as JSON, null where the packs have none.  Raises InputError where packs differ in
     D, classes or recipe, or a file can't be used.
     """
@@ -69,6 +71,7 @@ def write(path, parts):
 
 
 def _schema(pack, path):
+    keys = (views.FIRST, *map(views.key, views.further(pack.recipe, path)))
     about = {
         "classes": json.dumps(pack.classes),
         "recipe": _text_of(pack.recipe, path),
@@ -80,7 +83,7 @@ def _schema(pack, path):
             ("number", pa.int64()),
             ("split", pa.string()),
             ("group", pa.string()),
-            ("features", pa.list_(pa.float32(), pack.features.shape[1])),
+            *((key, pa.list_(pa.float32(), pack.features.shape[1])) for key in keys),
         ],
         metadata=about,
     )
@@ -89,20 +92,20 @@ def _schema(pack, path):
 def _batches(pack, split, schema):
     """The rows of `pack` as record batches, of so many rows that memory stays flat."""
     rows, d = pack.features.shape
-    step = max(1, BLOCK // max(1, 4 * d))
+    step = max(1, BLOCK // max(1, 4 * d * len(pack.views)))
     classes = None if pack.classes is None else np.array(pack.classes, object)
     for start in range(0, rows, step):
         part = slice(start, min(rows, start + step))
         labels = pack.labels[part]
         n = len(labels)
-        features = pa.array(np.ascontiguousarray(pack.features[part]).reshape(-1))
+        features = (pa.array(np.ascontiguousarray(view[part]).reshape(-1)) for view in pack.views)
         arrays = [
             _strings(pack.ids, part, n),
             pa.nulls(n, pa.string()) if classes is None else pa.array(classes[labels], pa.string()),
             pa.array(labels, pa.int64()),
             pa.array([split] * n, pa.string()),
             _strings(pack.groups, part, n),
-            pa.FixedSizeListArray.from_arrays(features, d),
+            *(pa.FixedSizeListArray.from_arrays(view, d) for view in features),
         ]
         yield pa.record_batch(arrays, schema=schema)
 

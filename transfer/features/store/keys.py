@@ -22,9 +22,13 @@ def of_recipe(recipe, view):
     """The RecipeKey of features of `view` by `recipe`, a dict as features.recipe makes it.
 
     `source` holds names, which decide nothing, and other views leave this one as it is; all else
-    decides, the set and order of the layers computed together included.
+    decides, the set and order of the layers computed together included, and so do the constants of
+    this view's rule (rules.of).
     """
-    decides = {k: v for k, v in recipe.items() if k not in ("source", "views")} | {"view": view}
+    decides = {k: v for k, v in recipe.items() if k not in ("source", "views", "rules")}
+    decides["view"] = view
+    if view in recipe.get("rules", {}):
+        decides["rule"] = recipe["rules"][view]
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return RecipeKey(hashlib.sha256(text.encode()).hexdigest(), text)
 

@@ -4,131 +4,143 @@ import time
 
 import numpy as np
 
-from transfer.features.store.scratch import Scratch
+from transfer.features.store.stock import Stock, pieces
 
 CLAIM = 128  # pictures claimed together: few enough to share well, many enough to cost nothing
-# A commit is of so many pictures, or so long after the last.  In a large store each commit rewrites
-# most pages of its index, so with 256 pictures one takes twice to three times as long (measured).
+# A commit is of so many features, or so long after the last.  In a large store each commit rewrites
+# most pages of its index, so with 256 of them one takes twice to three times as long (measured).
 COMMIT, SECONDS = 2048, 1.0
 BLOCK = 1 << 22  # bytes of features read in one go
-LOOK = 4096  # pictures asked for in one transaction
 POLL = 0.1  # seconds between looks at what other processes are computing
 
 
 class Supply:
-    """The features of M pictures by recipe `key`; a picture is known by its place, 0..M-1.
+    """The features of M pictures by the recipes `keys`, one of each view; a picture is known by its
+    place, 0..M-1, and a view by its number, 0..V-1.
 
     contents: V32 [M], the sha256 of each; no two are the same.  compute: called with the places to
-    compute, ascending int64 [n], and a function that says of a place whether it is still to be
-    computed; yields ([place], float32 [n, D]).  folder: where features lie meanwhile that the store
-    can't keep.
+    compute of each view, a list of V ascending int64 [n], and a function that gives of a place a
+    list of the views that are still to be computed; yields ([(view, place)], float32 [n, D]).  So
+    what several views lack of one picture is computed together.  folder: where features lie
+    meanwhile that the store can't keep.
     """
 
-    def __init__(self, store, key, contents, compute, folder):
-        self._store, self._key, self._all, self._compute = store, key, contents, compute
-        self._computed = np.zeros(len(contents), bool)
-        self._scratch = Scratch(folder, len(contents))
+    def __init__(self, store, keys, contents, compute, folder):
+        self._stocks = [Stock(store, key, contents, folder) for key in keys]
+        self._compute = compute
 
     @property
     def computed(self):
-        """How many pictures this run has computed, each counted once."""
-        return int(self._computed.sum())
+        """How many features this run has computed, each view of a picture counted once."""
+        return sum(stock.computed for stock in self._stocks)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *fault):
-        self._scratch.close()
+        for stock in self._stocks:
+            stock.close()
 
     def fill(self):
         """Computes what the store lacks, shared with other processes that do the same; returns when
         all is there."""
-        lacking = self._lacking(np.arange(len(self._all)))
-        if len(lacking):
-            self._run(lacking, _Claims(lacking, self._claimed))
-        while len(lacking := self._lacking(lacking)):
-            mine = self._claimed(lacking)
-            if mine.any():  # of a process that was killed, or of one that failed
-                self._run(lacking[mine], lambda place: True)
+        lacking = [stock.lacking() for stock in self._stocks]
+        if any(map(len, lacking)):
+            claims = [
+                _Claims(places, stock.claimed)
+                for stock, places in zip(self._stocks, lacking, strict=True)
+            ]
+            self._run(lacking, claims)
+        while any(map(len, lacking := self._each(Stock.lacking, lacking))):
+            claimed = self._each(Stock.claimed, lacking)
+            mine = [places[own] for places, own in zip(lacking, claimed, strict=True)]
+            if any(map(len, mine)):  # of a process that was killed, or of one that failed
+                self._run(mine, map(_Listed, mine))
             else:
                 time.sleep(POLL)
 
-    def blocks(self, places, length):
-        """Yields the features of the pictures at `places`, integers [n], in their order as float32
-        [.., D], D = `length`, a few MB at a time.  What has gone from the store since `fill` is
-        computed again."""
-        for block in _pieces(places, max(1, BLOCK // (4 * length))):
+    def blocks(self, view, places, length):
+        """Yields the features of `view` of the pictures at `places`, integers [n], in their order
+        as float32 [.., D], D = `length`, a few MB at a time.  What has gone from the store since
+        `fill` is computed again."""
+        stock = self._stocks[view]
+        for block in pieces(places, max(1, BLOCK // (4 * length))):
             out = np.empty((len(block), length), np.float32)
-            found = self._store.read(self._key, self._contents(block), out)
-            if not (found | self._scratch.holds(block)).all():
+            found = stock.read(block, out)
+            if not found.all():
                 # With all else that has gone, since the archive is read once for them together.
-                gone = self._lacking(np.arange(len(self._all)))
-                gone = np.union1d(gone, block[~found & ~self._scratch.holds(block)])
-                self._run(gone, lambda place: True, keep=False)
-            for row in np.flatnonzero(~found):
-                out[row] = self._scratch.get(block[row], length)
+                gone = [one.lacking() for one in self._stocks]
+                gone[view] = np.union1d(gone[view], block[~found])
+                self._run(gone, map(_Listed, gone), keep=False)
+                stock.read(block, out)
             yield out
 
-    def _contents(self, places):
-        return self._all[places].tolist()  # bytes
+    def _each(self, ask, of_views):
+        """[ask(stock, places)] of each view and its places in `of_views`."""
+        return [ask(*pair) for pair in zip(self._stocks, of_views, strict=True)]
 
-    def _lacking(self, places):
-        """Those of `places` whose features are neither in the store nor in the scratch file."""
-        lacks = [np.empty(0, np.int64)]
-        for piece in _pieces(places[~self._scratch.holds(places)], LOOK):
-            contents = self._contents(piece)
-            missing = set(self._store.missing(self._key, contents))
-            lacks.append(piece[[content in missing for content in contents]])
-        return np.concatenate(lacks)
+    def _run(self, lacking, asked, keep=True):
+        """Computes `lacking`, places by view; asked: by view, a function that says of a place
+        whether it is to be computed."""
+        asked = list(asked)
 
-    def _claimed(self, places):
-        """Bool [n]: which of `places` are now this process's to compute."""
-        mine = [np.empty(0, bool)]
-        for piece in _pieces(places, LOOK):
-            contents = self._contents(piece)
-            claimed = self._store.claim(self._key, contents)
-            mine.append(np.array([content in claimed for content in contents]))
-        return np.concatenate(mine)
+        def views_of(place):
+            return [view for view, is_mine in enumerate(asked) if is_mine(place)]
 
-    def _run(self, lacking, is_mine, keep=True):
-        for places, features in _commits(self._compute(lacking, is_mine)):
-            self._computed[places] = True
-            contents = self._contents(places)
-            if not (keep and self._store.write(self._key, contents, features)):
-                self._scratch.put(places, features)
+        for rows, features in _commits(self._compute(lacking, views_of)):
+            for view, stock in enumerate(self._stocks):
+                mine = [row for row, (other, _) in enumerate(rows) if other == view]
+                if mine:
+                    places = [rows[row][1] for row in mine]
+                    found = features if len(mine) == len(rows) else features[mine]  # else a copy
+                    stock.put(places, found, keep)
 
 
-class _Claims:
+class _Listed:
+    """Whether a picture is among `places`, ascending."""
+
+    def __init__(self, places):
+        self._places = places
+
+    def row(self, place):
+        """Where it stands among them, or None."""
+        row = np.searchsorted(self._places, place)
+        return row if row < len(self._places) and self._places[row] == place else None
+
+    def __call__(self, place):
+        return self.row(place) is not None
+
+
+class _Claims(_Listed):
     """Whether a picture is this process's to compute; claimed by neighbours in `lacking`, ascending
     places, when the first of them is asked for."""
 
     def __init__(self, lacking, claimed):
-        self._lacking, self._claimed = lacking, claimed
+        super().__init__(lacking)
+        self._claimed = claimed
         self._mine = np.zeros(len(lacking), bool)
         self._asked = np.zeros(len(lacking) // CLAIM + 1, bool)
 
     def __call__(self, place):
-        row = np.searchsorted(self._lacking, place)
+        row = self.row(place)
+        if row is None:
+            return False
         group = row // CLAIM
         if not self._asked[group]:
             neighbours = slice(group * CLAIM, (group + 1) * CLAIM)
-            self._mine[neighbours] = self._claimed(self._lacking[neighbours])
+            self._mine[neighbours] = self._claimed(self._places[neighbours])
             self._asked[group] = True
         return self._mine[row]
 
 
-def _pieces(places, step):
-    return (places[start : start + step] for start in range(0, len(places), step))
-
-
 def _commits(computed):
-    """Joins pieces of ([place], float32 [n, D]) to such as are worth a transaction."""
-    places, pieces, since = [], [], time.monotonic()
+    """Joins pieces of ([(view, place)], float32 [n, D]) to such as are worth a transaction."""
+    rows, found, since = [], [], time.monotonic()
     for some, features in computed:
-        places += some
-        pieces.append(features)
-        if len(places) >= COMMIT or time.monotonic() - since >= SECONDS:
-            yield places, np.concatenate(pieces)
-            places, pieces, since = [], [], time.monotonic()
-    if places:
-        yield places, np.concatenate(pieces)
+        rows += some
+        found.append(features)
+        if len(rows) >= COMMIT or time.monotonic() - since >= SECONDS:
+            yield rows, np.concatenate(found)
+            rows, found, since = [], [], time.monotonic()
+    if rows:
+        yield rows, np.concatenate(found)

@@ -10,10 +10,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from transfer.heads import transforms
 from transfer.nets import conversion, pooling
 from transfer.nets.local_response import ALPHA, BETA, RADIUS, LocalResponse
 from transfer.nets.networks import keras, ops
-from transfer.serving.exports import metadata
+from transfer.serving.exports import keras_views, metadata
 from transfer.serving.exports.plan import operation
 
 layers = keras.layers
@@ -53,13 +54,16 @@ def network(plan):
     keras.utils.clear_session()  # it numbers unnamed layers: equal heads make equal bytes
     names = list(dict.fromkeys(name for name, _ in plan.layers))
     image = keras.Input((plan.size, plan.size, 3), dtype="uint8", name="image")
-    found = _backbone(plan, names)(_pixels(image, plan.card.pixels))
+    views = keras_views.stacked(image, plan.views)
+    found = _backbone(plan, names)(_pixels(views, plan.card.pixels))
     maps = dict(zip(names, found, strict=True))
     x = pooling.joined(maps, plan.layers)
-    last = len(plan.operations) - 1
+    count, last = len(plan.views), len(plan.operations) - 1
     for i, (kind, *arrays) in enumerate(plan.operations):
-        name = "probabilities" if i == last else f"head_{i}_{kind}"
+        name = "probabilities" if i == last and count == 1 else f"head_{i}_{kind}"
         x = operation(OPERATIONS, kind, x, name, *arrays)
+    if count > 1:
+        x = keras_views.mean(x, count, "probabilities")
     return keras.Model(image, x, name=plan.card.name)
 
 
@@ -106,8 +110,15 @@ def _affine(x, name, kernel, bias):
     return y
 
 
+def _unit_roots(x, name):
+    size = ops.abs(x)
+    length = ops.sqrt(ops.sum(size, axis=1, keepdims=True))
+    return ops.sign(x) * ops.sqrt(size) / ops.maximum(length, float(transforms.SHORTEST))
+
+
 OPERATIONS = {
     "affine": _affine,
     "relu": lambda x, name: layers.ReLU(name=name)(x),
     "softmax": lambda x, name: layers.Softmax(name=name)(x),
+    "unit_roots": _unit_roots,
 }

@@ -15,7 +15,8 @@ def about(head):
 
     title: a line for people; classes: names, in the order of the probabilities; image: how any
     picture becomes the input (the EXIF turn applied, cut to its centre square where `crop` is
-    centre, resized by Pillow's `kernel` to `size` pixels a side); precision: of the numbers in the
+    centre, resized by Pillow's `kernel` to `size` pixels a side); the views that `recipe` lists are
+    the file's own work; precision: of the numbers in the
     file, whatever that of the recipe; recipe, net, dataset, kind, options: where the head comes
     from.
     """

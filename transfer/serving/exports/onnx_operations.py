@@ -8,6 +8,7 @@ of its output.
 import numpy as np
 from onnx import TensorProto
 
+from transfer.errors import InputError
 from transfer.serving.exports import onnx_windows as windows
 from transfer.serving.exports.onnx_windows import value
 
@@ -141,7 +142,22 @@ def _hard_sigmoid(sheet, op):
     return sheet.add("HardSigmoid", [sheet.input(op, 0)], alpha=1 / 6, beta=0.5)
 
 
+def _round(sheet, op):
+    if op.get_attributes()["mode"] != "half_to_even":
+        raise InputError(
+            f"{sheet.net} can't be exported to onnx, which rounds halves to even alone; choose "
+            f"keras, openvino or tflite"
+        )
+    return sheet.add("Round", [sheet.input(op, 0)])
+
+
+def _reduce_sum(sheet, op):
+    keep = int(op.get_attributes()["keep_dims"])
+    return sheet.add("ReduceSum", [sheet.input(op, 0), _int64(sheet, op, 1)], keepdims=keep)
+
+
 OPERATIONS = {
+    "Abs": _same("Abs"),
     "AdaptiveAvgPool": windows.cells,
     "Add": _same("Add"),
     "AvgPool": windows.average_pool,
@@ -159,16 +175,21 @@ OPERATIONS = {
     "LRN": _local_response,
     "MatMul": _mat_mul,
     "MaxPool": windows.max_pool,
+    "Maximum": _same("Max"),
     "Multiply": _same("Mul"),
     "Pad": _pad,
     "Power": _same("Pow"),
     "ReduceMean": _reduce_mean,
+    "ReduceSum": _reduce_sum,
     "Relu": _same("Relu"),
     "Reshape": _reshape,
     "ReverseSequence": _reverse_sequence,
+    "Round": _round,
     "ShapeOf": _shape_of,
     "Sigmoid": _same("Sigmoid"),
+    "Sign": _same("Sign"),
     "Softmax": _softmax,
+    "Sqrt": _same("Sqrt"),
     "SquaredDifference": _squared_difference,
     "Subtract": _same("Sub"),
     "Swish": _swish,

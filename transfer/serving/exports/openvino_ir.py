@@ -3,31 +3,46 @@
 import numpy as np
 
 from transfer.errors import InputError
-from transfer.heads import kinds
+from transfer.heads import kinds, transforms
 from transfer.nets import graphs
 from transfer.nets.graphs import ops, ov
-from transfer.serving.exports import metadata
+from transfer.serving.exports import metadata, openvino_views
 from transfer.serving.exports.plan import operation
 
 FREE = -1  # the batch
 FILES = ("model.xml", "model.bin")
 
+
+def _unit_roots(x):
+    size = ops.abs(x)
+    length = ops.sqrt(ops.reduce_sum(size, np.array([1]), keep_dims=True))
+    return ops.divide(
+        ops.multiply(ops.sign(x), ops.sqrt(size)), ops.maximum(length, transforms.SHORTEST)
+    )
+
+
 OPERATIONS = {
     "affine": lambda x, kernel, bias: ops.add(ops.matmul(x, kernel, False, False), bias),
     "relu": ops.relu,
     "softmax": lambda x: ops.softmax(x, axis=1),
+    "unit_roots": _unit_roots,
 }
 
 
-def classifier(plan):
+def classifier(plan, views=None):
     """ov.Model from `image`, uint8 RGB [N, S, S, 3], to `probabilities`, float32 [N, C]: the kept
-    backbone's sub-graph, pooled and joined as for the features, and the head."""
+    backbone's sub-graph, pooled and joined as for the features, and the head; where it has several
+    views, on all of them in one batch, then their mean; views: their names, None for the plan's."""
+    views = plan.views if views is None else views
     graph = graphs.open_pooled(plan.backbone, plan.layers, plan.size, FREE)
+    openvino_views.stack(graph, views)
     pooled = [result.input_value(0) for result in graph.get_results()]
     x = ops.concat(pooled, axis=1).output(0) if len(pooled) > 1 else pooled[0]
     _require_length(x.get_partial_shape()[1].get_length(), plan)
     for name, *arrays in plan.operations:
         x = operation(OPERATIONS, name, x, *arrays).output(0)
+    if len(views) > 1:
+        x = openvino_views.mean(x, len(views))
     x.get_tensor().set_names({"probabilities"})
     model = ov.Model([ops.result(x)], graph.get_parameters(), plan.card.name)
     # Given names count what the process made before: not the same bytes each time.

@@ -32,6 +32,11 @@ class Plan:
         return self.head.recipe["size"]
 
     @property
+    def views(self):
+        """The names of the views of the input that the head averages over."""
+        return self.head.recipe["views"]
+
+    @property
     def operations(self):
         """The head as a chain of kinds.OPERATIONS."""
         return kinds.named(self.head.kind).operations(self.head.arrays)
