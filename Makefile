@@ -1,7 +1,7 @@
 # make            what there is
 # make repro      the main job, on a fresh machine too: sets up .venv, then `dvc repro`
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format bench bench-precision bench-store bench-scale
+.PHONY: help setup repro test lint format table bench bench-precision bench-store bench-scale
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -14,6 +14,7 @@ help:
 	@echo "make test    run all tests"
 	@echo "make lint    check style, formatting and which room imports which"
 	@echo "make format  format the code"
+	@echo "make table   compute the table of results, nets by settings over datasets; an hour or more"
 	@echo "make bench   measure speed beside Keras, and what a change costs; about 30 minutes"
 	@echo "make bench-precision   measure what int8 costs in accuracy; 15 minutes"
 	@echo "make bench-store   measure what the feature store saves; some minutes"
@@ -44,6 +45,9 @@ lint: setup
 format: setup
 	ruff check --fix .
 	ruff format .
+
+table: setup
+	python -m transfer table
 
 bench: setup
 	python -m bench.extraction

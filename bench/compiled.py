@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.preparation import PLAIN
+from transfer.datasets import sources
 from transfer.features import choices, engines
 from transfer.nets import cards
 
@@ -26,7 +27,8 @@ def main(argv=None):
     options.add_argument("--seconds", type=float, required=True)
     given = options.parse_args(argv)
     card = cards.load(given.card)
-    choice = choices.choose(card, {}, PLAIN | {"extract.precision": given.precision})
+    source = sources.Source("random", "render")  # recommends nothing
+    choice = choices.choose(card, source, PLAIN | {"extract.precision": given.precision})
     engine = engines.opened(choice, card, given.backbone, given.weights)
     images = random_images(engine.batch, choice.size)
     list(engine.stream(batches(images, WARM_UP)))

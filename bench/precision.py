@@ -83,7 +83,7 @@ def accuracy(space, net, dataset, precision, seed):
         space.stage(stage, settings, space.folder / "store")
     pack = "data/bottlenecks/${net}_${dataset}_bottleneck_features_validation.p"
     check, head = packs.read(space.at(pack, settings)), trained.load(space.folder / trained.HEAD)
-    right = head.probabilities(check.features).argmax(axis=1) == check.labels
+    right = head.probabilities(check.views).argmax(axis=1) == check.labels
     return float(right.mean()), len(right)
 
 

@@ -74,6 +74,7 @@ def measured(space, counts, layout, epochs):
             "split.per_class": "all",
             "split.validation": 0.1,
             "split.test": 0.1,
+            "head.kind": "softmax",
             "head.epochs": epochs,
         }
         random_images.dataset(space.folder, settings["dataset"], count, layout)

@@ -1,98 +1,50 @@
-"""Folders laid out as the repository, for stages to run in, with parameters of their own."""
+"""Workspaces of this repository whose stages are measured, and clones of it."""
 
-import os
-import re
-import shlex
 import shutil
 import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
 
 from bench import processes
 from transfer.datasets.sources import FOLDER as DATASETS
-from transfer.nets.cards import CARDS
+from transfer.grids import workspaces
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@dataclass(frozen=True)
-class Workspace:
-    """folder: where stages run; the code is the repository's own."""
-
-    folder: Path
+class Workspace(workspaces.Workspace):
+    """A workspace whose stages are measured."""
 
     def stage(self, name, settings, store, **how):
-        """Runs the stage `name` by its command in dvc.yaml; returns processes.Finished.
+        """Runs the stage `name` as `workspaces.Workspace` does; returns processes.Finished.
 
-        settings: {dotted key of params.yaml: value}, the rest as in the repository; store: the
-        folder of the feature store; how: keywords of processes.run.
+        how: keywords of processes.run.
         """
-        params = parameters(settings)
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        words = command(name, params)
-        return processes.run(words, cwd=self.folder, env=environment(store), **how)
-
-    def at(self, template, settings):
-        """The path in this workspace that `template` stands for, as `data/index/${dataset}.csv`."""
-        return self.folder / _filled(template, parameters(settings))
+        return super().stage(name, settings, store, processes.run, **how)
 
 
 def made(folder):
     """A new Workspace in `folder`: copies of the cards, and links to the datasets."""
-    folder = Path(folder)
-    shutil.copytree(ROOT / CARDS, folder / CARDS)
-    (folder / DATASETS).mkdir(parents=True)
-    for dataset in sorted((ROOT / DATASETS).iterdir()):
-        if dataset.is_dir():
-            (folder / DATASETS / dataset.name).symlink_to(dataset)
-    return Workspace(folder)
+    return Workspace(ROOT, workspaces.made(ROOT, folder).folder)
 
 
 def parameters(settings):
-    """The tree of the repository's params.yaml with `settings`, {dotted key: value}, put in.
-
-    Raises KeyError for a key that params.yaml lacks.
-    """
-    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for key, value in settings.items():
-        *sections, name = key.split(".")
-        place = tree
-        for section in sections:
-            place = place[section]
-        if name not in place:
-            raise KeyError(f"params.yaml lacks the key {key}")
-        place[name] = value
-    return tree
+    """The tree of the repository's params.yaml with `settings`, {dotted key: value}, put in."""
+    return workspaces.parameters(ROOT, settings)
 
 
 def stages():
     """{name: its entry in dvc.yaml} of the stages, in their order."""
-    return yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return workspaces.stages(ROOT)
 
 
 def command(stage, params):
     """The words of the command of `stage` in dvc.yaml under the parameters `params`, a tree."""
-    python, *words = shlex.split(_filled(stages()[stage]["cmd"], params))
-    assert python == "python"
-    return [sys.executable, *words]
+    return workspaces.command(stages()[stage], params)
 
 
 def environment(store, code=ROOT):
     """The environment of a stage: `store` as its feature store, `code` the repository it is of."""
-    python = Path(sys.executable).parent
-    env = os.environ | {
-        "PYTHONPATH": str(code),
-        "TRANSFER_STORE": str(Path(store).absolute()),
-        "PATH": f"{python}:{os.environ.get('PATH', os.defpath)}",
-    }
-    mirror = env.get("TRANSFER_MIRROR", "")
-    if mirror and "://" not in mirror:  # relative to where the benchmark was called
-        env["TRANSFER_MIRROR"] = str(Path(mirror).expanduser().absolute())
-    env.pop("DVC_ROOT", None)
-    return env
+    return workspaces.environment(store, code)
 
 
 def cloned(folder):
@@ -123,15 +75,3 @@ def _git(folder, *words):
     return subprocess.run(
         ["git", *words], cwd=folder, check=True, capture_output=True, text=True
     ).stdout
-
-
-def _filled(template, params):
-    """`template` with each `${dotted.key}` replaced by its value in the tree `params`."""
-
-    def value(match):
-        found = params
-        for part in match[1].split("."):
-            found = found[part]
-        return str(found)
-
-    return re.sub(r"\$\{([\w.]+)\}", value, template)

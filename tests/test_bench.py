@@ -33,6 +33,7 @@ from transfer import params
 from transfer.datasets import index, sources
 from transfer.datasets.reading import images, readers
 from transfer.downloads import manifests
+from transfer.errors import InputError
 from transfer.features.engine import Engine
 from transfer.heads import trained
 from transfer.nets import cards, graphs
@@ -131,7 +132,7 @@ def test_commands_are_those_of_dvc_yaml_with_every_value_put_in():
         assert "$" not in " ".join(words)
     words = workspaces.command("extract", tree)
     assert "data/bottlenecks/vgg_it_all_bottleneck_features_train.p" in words
-    with pytest.raises(KeyError, match=r"lacks the key split\.pre_class"):
+    with pytest.raises(InputError, match=r"unknown key of params.yaml 'split\.pre_class'; known: "):
         workspaces.parameters({"split.pre_class": 3})
 
 
@@ -403,7 +404,7 @@ def test_all_of_our_stages_dependencies_and_outputs_are_counted():
 def test_the_clone_holds_the_project_and_an_edit_of_epochs_changes_that_line_alone(tmp_path):
     folder = workspaces.cloned(tmp_path / "clone")
     repository = workflow.Repository(folder, tmp_path / "store")
-    repository.set_epochs(51)
+    repository.set_head("epochs", 51)
     words = ["git", "diff", "--unified=0", "params.yaml"]
     changed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"(?m)^[-+] +(.*)$", changed) == ["epochs: 50", "epochs: 51"]

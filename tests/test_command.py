@@ -34,7 +34,7 @@ def test_pin_of_what_is_pinned():
     assert "every file has a hash" in out
 
 
-COMMANDS = ("pin", "predict", "imagenet", "embeddings", "report", "store", "export")
+COMMANDS = tuple("pin predict imagenet embeddings report store export compare budget table".split())
 HEAVY = ("numpy", "openvino", "PIL", "pyarrow", "tensorflow", "yaml")
 
 

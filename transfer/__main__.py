@@ -11,6 +11,7 @@ from transfer.serving.exports import usage  # text alone
 
 # ruff: noqa: PLC0415
 
+KEEPS = "Runs that are done are kept in the store: the same command again goes on where it was."
 EXITS = "Exits by 1 where a picture has no answer; the others have theirs all the same."
 
 
@@ -114,6 +115,40 @@ def store(action, keep):
     print("\n".join(upkeep.answer(action, kept.store_folder(), keep)))
 
 
+def compare(a, b, part, json):
+    """Tell whether one of two runs is better: paired by image, with intervals and tests."""
+    from transfer.reports import comparison, revisions, verdicts
+
+    rows = {name: revisions.read(name) for name in (a, b)}
+    compared = comparison.compare(a, b, rows[a], rows[b], part)
+    print((verdicts.as_json if json else verdicts.text)(a, b, compared, verdicts.untrained(rows)))
+
+
+def budget(setting, budgets, seeds, part):
+    """Measure accuracy against images a class: reports/budget.csv, .md and .png."""
+    from transfer.grids import budget, settings
+
+    print(budget.write(settings.parsed(setting), budgets or budget.BUDGETS, seeds, part), end="")
+
+
+def table(nets, datasets, seeds):
+    """Compute the table of results: reports/table.md and .csv, nets and settings over datasets."""
+    from transfer.grids import protocol, table
+
+    given = (nets or protocol.NETS, datasets or protocol.DATASETS, seeds)
+    print(table.write(*given), end="")
+
+
+def _budget(text):
+    return text if text == "all" else _count(text)
+
+
+def _seed(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0; received {text!r}")
+    return int(text)
+
+
 def _count(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
@@ -145,6 +180,27 @@ def _parser():
         "--pack", action="append", metavar="FILE", help="another pack than the run's; repeatable"
     )
     command(report)
+    made = command(compare)
+    made.add_argument("a", metavar="A", help="an experiment, a git revision or workspace")
+    made.add_argument("b", metavar="B")
+    made.add_argument("--part", help="validation or test (default: each that both have)")
+    made.add_argument("--json", action="store_true", help="all figures and classes as one object")
+    made = _of_seeds(command(budget))
+    made.epilog = f"params.yaml gives what no -S does. {KEEPS}"
+    made.add_argument(
+        *("-S", "--set-param"), dest="setting", action="append", default=[], metavar="KEY=VALUE",
+        help="as for dvc exp run; repeatable; params.yaml stays as it is",
+    )  # fmt: skip
+    made.add_argument(
+        "--budgets", type=_budget, nargs="+", metavar="N", help="default: 5 10 20 50 100 all"
+    )
+    made.add_argument("--part", default="validation", help="validation (default) or test")
+    made = _of_seeds(command(table))
+    made.epilog = f"All settings are fixed, whatever params.yaml holds. {KEEPS}"
+    made.add_argument("--nets", nargs="+", metavar="NET", help="cards; default: four real ones")
+    made.add_argument(
+        "--datasets", nargs="+", metavar="NAME", help="default: cifar10 flowers traffic"
+    )
     made = command(export)
     made.formatter_class = argparse.RawDescriptionHelpFormatter
     made.epilog = usage.EPILOG
@@ -159,6 +215,14 @@ def _parser():
         "--keep", metavar="SIZE", help="of gc: remove the longest unused beyond it, as 20GB"
     )
     return parser
+
+
+def _of_seeds(command):
+    command.add_argument(
+        "--seeds", type=_seed, nargs="+", default=[0, 1, 2], metavar="SEED",
+        help="of the split (default: 0 1 2)",
+    )  # fmt: skip
+    return command
 
 
 def _of_pictures(command):

@@ -44,6 +44,7 @@ def summary(head, measured, n_train, counts, per_class, data):
     short = () if per_class == "all" else [n for n in counts.training.values() if n < per_class]
     return measured | {
         "data": data,
+        "head": {"kind": head.kind} | _numbers(head.selection),
         "n_classes_short": len(short),
         "n_set_aside": counts.set_aside,
         "n_train": n_train,
@@ -57,9 +58,16 @@ def write(path, found):
     write_json(path, _rounded(found))
 
 
-def _rounded(value):
+def _numbers(selection):
+    """What a head's selection says, but for the sentence to people."""
+    return {key: value for key, value in selection.items() if key != "note"}
+
+
+def _rounded(value, key=""):
     if isinstance(value, dict):
-        return {key: _rounded(v) for key, v in value.items()}
+        return {key: _rounded(v, key) for key, v in value.items()}
+    if key == "strength":  # which may be a millionth: DIGITS significant ones
+        return float(f"{value:.{DIGITS}g}")
     return round(value, DIGITS) if isinstance(value, float) else value
 
 
