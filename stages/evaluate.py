@@ -31,7 +31,7 @@ def main(
     listed = indexes.read(index)
     counts = summary.census(listed)
     told = {
-        part: answers.of(part, pack, model.classes, weights, model.chunks(pack.features))
+        part: answers.of(part, pack, model.classes, weights, model.chunks(pack.views))
         for part, pack in read.items()
     }
     # A dataset without a test part has an empty pack.

@@ -23,11 +23,11 @@ PATHS = {
 OUTPUTS = [path for path in PATHS.values() if path.startswith("reports/")]
 
 
-def prepare(folder, classes=CLASSES, test=0):
+def prepare(folder, classes=CLASSES, test=0, kind="softmax"):
     """The inputs of stage evaluate in `folder`: 70 training, 30 validation and `test` test images,
     of four classes that are told apart with a few mistakes."""
     (folder / "params.yaml").write_text("split: {per_class: 20}\n")
-    head = fitted(epochs=40)
+    head = fitted(kind, **({"epochs": 40} if kind == "softmax" else {}))
     head.classes[:] = classes
     (folder / "models").mkdir()
     head.save(folder / "models/head.npz")

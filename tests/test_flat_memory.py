@@ -1,5 +1,6 @@
 """Memory that does not grow with the number of images: extraction, train and evaluate."""
 
+import functools
 import hashlib
 import os
 import pickle
@@ -16,7 +17,7 @@ from tests.imports import ROOT
 from tests.tracing import peak
 from transfer.datasets import index
 from transfer.features import pictures
-from transfer.features.store import keys, store, supply
+from transfer.features.store import keys, stock, store, supply
 from transfer.heads import trained
 from transfer.packs import writer
 from transfer.reports import maps
@@ -76,14 +77,16 @@ def prepare(folder, n):
 def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     head = "kind: mlp, epochs: 2, batch_size: 256, seed: 0, hidden: 4, initializer: glorot_uniform"
+    head += ", transform: auto, strength: auto, neighbours: auto, folds: 5, class_weights: none"
     (tmp_path / "params.yaml").write_text(f"head: {{{head}}}\nsplit: {{per_class: 9}}\n")
     return tmp_path
 
 
-def test_extraction_takes_few_bytes_an_image(tmp_path, monkeypatch):
+@pytest.mark.parametrize("names", [["plain"], ["plain", "contrast", "flipped"]], ids=len)
+def test_extraction_takes_few_bytes_an_image(tmp_path, monkeypatch, names):
     """All but reading and the network, for which numbers stand in."""
-    for name in ("BLOCK", "COMMIT", "LOOK"):  # so small that they are full
-        monkeypatch.setattr(supply, name, 512)
+    for module, name in ((supply, "BLOCK"), (supply, "COMMIT"), (stock, "LOOK")):
+        monkeypatch.setattr(module, name, 512)  # so small that they are full
 
     class Rows:
         """Made anew at each iteration, as they are read from a file."""
@@ -96,25 +99,28 @@ def test_extraction_takes_few_bytes_an_image(tmp_path, monkeypatch):
                 sha256 = hashlib.sha256(str(i).encode()).hexdigest()
                 yield index.Row(f"images/{i:06d}", f"m{i:06d}", str(i % 9), "train", "g", sha256)
 
-    def compute(lacking, is_mine):
-        for start in range(0, len(lacking), 16):
-            places = [place for place in lacking[start : start + 16].tolist() if is_mine(place)]
-            yield places, np.ones((len(places), D), np.float32)
+    def compute(lacking, views_of):
+        everything = functools.reduce(np.union1d, lacking)
+        for start in range(0, len(everything), 16):
+            places = everything[start : start + 16].tolist()
+            asked = [(view, place) for place in places for view in views_of(place)]
+            yield asked, np.ones((len(asked), D), np.float32)
+
+    wanted = [keys.RecipeKey(two * 32, "{}") for two in ("ab", "cd", "ef")][: len(names)]
+    recipe = RECIPE | {"views": names}
 
     def run(name, n):
         found, parts, classes = pictures.listed(Rows(n))
         part = parts[0]
         with (
             store.opened(tmp_path / name) as features,
-            supply.Supply(
-                features, keys.RecipeKey("ab" * 32, "{}"), found.contents, compute, tmp_path
-            ) as supplied,
+            supply.Supply(features, wanted, found.contents, compute, tmp_path) as supplied,
         ):
             supplied.fill()
-            blocks = supplied.blocks(part.places, D)
-            rest = {"ids": part.ids, "groups": part.groups, "classes": classes, "recipe": RECIPE}
-            path = tmp_path / f"{name}.p"
-            writer.write(path, features=blocks, shape=(n, D), labels=part.labels, **rest)
+            first, *others = (supplied.blocks(i, part.places, D) for i in range(len(names)))
+            rest = {"ids": part.ids, "groups": part.groups, "classes": classes, "recipe": recipe}
+            rest |= {"labels": part.labels, "further": dict(zip(names[1:], others, strict=True))}
+            writer.write(tmp_path / f"{name}.p", features=first, shape=(n, D), **rest)
 
     few, many = (peak(lambda n=n: run(str(n), n)) for n in (1000, 5000))
     assert (many - few) / 4000 < MOST
@@ -180,5 +186,7 @@ def test_a_head_trains_from_a_pack_larger_than_memory(workspace):
     assert run.returncode == 0, run.stderr
     said = run.stdout.splitlines()
     assert said[0] == "a copy of the pack does not fit"
-    assert said[1].startswith("train: mlp head on mini features of sample, untrained: 40000 images")
+    assert said[1].startswith(
+        "train: mlp head on mini features of sample, untrained: 40,000 images"
+    )
     assert (workspace / "head.npz").is_file()

@@ -57,7 +57,7 @@ def test_experiments_name_what_is_here(given):
     run = defaults | given
     card = cards.load(ROOT / cards.CARDS / f"{run['net']}.yaml")
     source = sources.load(ROOT / sources.FOLDER / run["dataset"])
-    choices.choose(card, source.recommend, run)
+    choices.choose(card, source, run)
     kinds.named(run["head.kind"])
 
 

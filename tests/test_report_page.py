@@ -224,6 +224,23 @@ def test_a_run_without_a_part_or_a_curve_has_a_page_too(run):
     assert found.text().count("There is nothing to draw") == 5
 
 
+def test_a_head_without_epochs_has_a_page_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path, kind="logistic")
+    run_stage(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / ".dvc/plots", tmp_path / ".dvc/plots")
+    monkeypatch.setattr(experiments, "show", lambda folder: EXPERIMENTS)
+    columns = "epoch,loss,val_loss,acc,val_acc,weights\n"
+    assert Path("reports/curves.csv").read_text() == columns
+    text = written().text()
+    assert "A head of the kind logistic is fitted without epochs, so there are no curves" in text
+    assert "There is nothing to draw" not in text
+    head = json.loads(Path("reports/metrics.json").read_text())["head"]
+    assert head["kind"] == "logistic"
+    assert f"fold_accuracy {head['fold_accuracy']:.4g}; fold_log_loss " in text
+
+
 @pytest.mark.parametrize(
     "name", ["metrics.json", "predictions.csv", "recall.csv", "map.csv", "mistakes.png"]
 )

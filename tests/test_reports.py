@@ -228,6 +228,12 @@ def test_summary_tells_unreadable_from_set_aside():
     assert (found["data"], found["weights"]) == ("own", "untrained")
 
 
+def test_a_tiny_strength_keeps_its_digits(tmp_path):
+    summary.write(tmp_path / "m.json", {"head": {"strength": 3.16227766e-8, "temperature": 1 / 3}})
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert found == {"head": {"strength": 3.16228e-8, "temperature": 0.333333}}
+
+
 def test_written_json_is_sorted_and_rounded(tmp_path):
     summary.write(tmp_path / "m.json", {"b": 1 / 3, "a": {"z": 2, "y": 1.0}})
     text = (tmp_path / "m.json").read_text()
@@ -310,6 +316,7 @@ def test_the_stage_writes_everything(workspace, capsys):
     found = json.loads(first["reports/metrics.json"])
     assert "test" not in found
     assert (found["n_train"], found["n_unreadable"], found["n_set_aside"]) == (70, 1, 0)
+    assert found["head"] == {"kind": "softmax"}
     assert (found["data"], found["weights"]) == ("rendered", "untrained")
     rows = predictions.read(workspace / "reports/predictions.csv")
     assert tuple(rows[0]) == predictions.COLUMNS

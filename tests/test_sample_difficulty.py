@@ -21,8 +21,8 @@ def accuracy(features, labels):
     """Of a softmax head on the first TRAIN images of each class, on the others."""
     training = np.arange(len(labels)) % IMAGES < TRAIN
     options = {"epochs": 200, "batch_size": 64, "seed": 0}
-    arrays, _ = kinds.fit(
-        "softmax", features[training], labels[training], labels.max() + 1, options, bar=False
+    arrays, *_ = kinds.fit(
+        "softmax", (features[training],), labels[training], labels.max() + 1, options, bar=False
     )
     probabilities = kinds.named("softmax").probabilities(arrays, features[~training])
     return (probabilities.argmax(axis=1) == labels[~training]).mean()

@@ -9,7 +9,7 @@
     render: {...}                    # instead of files: what sample.render is given
     split: {validation: 0.2, test: 0.2}
     flip: true                       # mirroring keeps the label
-    recommend: {any: {layers: [...], size: 96, views: [plain]}}
+    recommend: {any or <net>: {layers: [...] or multi, size: 96, views: [plain]}}
 
 Where neither `files` nor `render` stands, the folder's own images are the dataset; the folder may
 be a link to where they lie.
@@ -152,7 +152,10 @@ def _recommend(tree):
     for net in tree.value:
         below = tree.below(net)
         below.expect_keys("layers", "size", "views")
-        for key in ("layers", "views"):
+        for key, words in (("layers", ("card", "multi")), ("views", ())):
+            given = below.value.get(key)
+            if given in words:
+                continue
             if not all(isinstance(name, str) for name in below.get(key, list, [])):
                 raise below.fault("needs a list of names", key)
         size = below.get("size", int, 1)
