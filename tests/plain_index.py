@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
 
+from transfer.datasets import fingerprints, nearness
 from transfer.datasets.index import SET_ASIDE, Row
 from transfer.datasets.reading import decoder, images
 from transfer.datasets.splits import TEST, TRAIN, UNUSED, VALIDATION, exact
@@ -15,10 +16,16 @@ from transfer.errors import InputError
 def build(found, source, *, strict, by, per_class, validation, test, seed):
     """(rows, notes), as survey.build."""
     rows = [_row(image) for image in found]
+    codes = {row.sha256: _code(row, image) for row, image in zip(rows, found, strict=True)}
     own = {row.split for row in rows}
     tracked = any(row.group for row in rows)
     _check_ids(rows)
+    tracks = {row.group for row in rows} - {""}
+    parts = {row.id: row.split for row in rows}
     rows = groups(set_aside(rows))
+    told = near_note(rows, codes, parts, source.name)
+    if by == "group":
+        rows = joined(rows, codes, tracks)
     if strict:
         _refuse_problems(rows)
     _check_classes(rows, source.name)
@@ -44,7 +51,11 @@ def build(found, source, *, strict, by, per_class, validation, test, seed):
         and any(r.split == part for r in rows)
     ]
     if by == "group" and not tracked:
-        notes.append(f"{source.name} knows no tracks: split.by group keeps only copies together")
+        notes.append(
+            f"{source.name} knows no tracks: split.by group keeps only copies and "
+            "near-duplicates together"
+        )
+    notes += [told] if told else []
     short = short_classes(rows, per_class)
     if short:
         least = min(short, key=lambda label: (short[label], label))
@@ -64,6 +75,55 @@ def _row(image):
             problem = str(fault)
     digest = images.digest(image)
     return Row(image.id, image.member, image.label, image.part, image.track, digest, problem)
+
+
+def _code(row, image):
+    """The fingerprint as a number, 0 for none."""
+    if row.problem:
+        return 0
+    (code,) = fingerprints.of_squares([fingerprints.square(images.pixels(image))])
+    return int.from_bytes(code)
+
+
+def near_pairs(rows, codes):
+    """All pairs of rows that are near, by looking at each."""
+    good = [row for row in rows if not row.problem and codes[row.sha256]]
+    return [
+        (one, other)
+        for i, one in enumerate(good)
+        for other in good[:i]
+        if (codes[one.sha256] ^ codes[other.sha256]).bit_count() <= nearness.DISTANCE
+    ]
+
+
+def near_note(rows, codes, parts, name):
+    """The sentence on sets of rows that hang together by pairs of other groups."""
+    members = {row.group: {row.group} for row in rows}
+    for one, other in near_pairs(rows, codes):
+        both = members[one.group] | members[other.group]
+        members.update(dict.fromkeys(both, both))
+    sets = {frozenset(both) for both in members.values() if len(both) > 1}
+    spans = []
+    for both in sets:
+        inside = [row for row in rows if not row.problem and row.group in both]
+        ranks = {_RANK.get(parts[row.id]) for row in inside}
+        spans.append([len({row.label for row in inside}), len(ranks)])
+    labels, of_parts = (sum(span[i] > 1 for span in spans) for i in (0, 1))
+    return sets and (
+        f"{name} has {len(sets)} sets of near-duplicates, {labels} of them across labels and "
+        f"{of_parts} across parts of the source"
+    )
+
+
+def joined(rows, codes, tracks):
+    """Rows with one group for what is near, of one label and part, and of no track."""
+    members = {row.group: {row.group} for row in rows}
+    for one, other in near_pairs(rows, codes):
+        alike = one.label == other.label and _RANK.get(one.split) == _RANK.get(other.split)
+        if alike and not {one.group, other.group} & tracks:
+            both = members[one.group] | members[other.group]
+            members.update(dict.fromkeys(both, both))
+    return [replace(row, group=min(members[row.group])) for row in rows]
 
 
 def _check_ids(rows):

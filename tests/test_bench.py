@@ -15,6 +15,7 @@ from bench import (
     contest,
     extraction,
     large_pack,
+    looks,
     machine,
     predicting,
     preparation,
@@ -457,3 +458,18 @@ def test_counts_are_whole_numbers_from_1(text):
 def test_seconds_are_above_0(text):
     with pytest.raises(ValueError, match=r"above 0|could not convert"):
         processes.above_zero(text)
+
+
+def test_looks_gives_a_row_for_each_way_of_looking(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(looks, "SECONDS", 0.01)
+    monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))
+    argv = "--net mini --datasets sample --sizes 32 card --heads ridge mlp --seeds 0".split()
+    looks.main(argv)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    assert [(row[0], row[3]) for row in rows] == [
+        *(("32", "ridge"), ("32", "mlp"), ("card", "ridge"), ("card", "mlp"))
+    ]
+    assert rows[0][4] == rows[1][4] != rows[2][4]  # images/s of a size
+    assert [row[5] == "-" for row in rows] == [False, True, False, True]
+    assert all(re.match(r"\.\d{3} \(", row[6]) for row in rows)

@@ -29,6 +29,7 @@ def reversed_channels(x):
 
 
 GRAPHS = {
+    "Abs": ops.abs,
     "AdaptiveAvgPool": lambda x: ops.adaptive_avg_pool(x, [3, 2]),
     "Add": lambda x: ops.add(x, C),
     "AvgPool": lambda x: ops.avg_pool(x, *SAME, [3, 3], True),
@@ -47,6 +48,7 @@ GRAPHS = {
     "LRN": lambda x: ops.lrn(x, [1], 0.5, 0.75, 2.0, 3),
     "MatMul": lambda x: ops.matmul(x, KERNEL[:30].reshape(5, 6), False, True),
     "MatMul of maps": lambda x: ops.matmul(x, x, True, False),
+    "Maximum": lambda x: ops.maximum(x, C),
     "MaxPool": lambda x: ops.max_pool(x, [2, 2], [1, 1], [0, 1], [0, 1], [3, 3], "ceil"),
     "Multiply": lambda x: ops.multiply(x, C),
     "Pad": lambda x: ops.pad(x, [0, 0, 1, 0], [0, 1, 0, 2], "constant", np.float32(3)),
@@ -54,11 +56,14 @@ GRAPHS = {
     "Power": lambda x: ops.power(ops.relu(x), np.float32(1.5)),
     "ReduceMean": lambda x: ops.reduce_mean(x, [2, 3], True),
     "ReduceMean without axes": lambda x: ops.reduce_mean(x, [1], False),
+    "ReduceSum": lambda x: ops.reduce_sum(x, [2, 3], True),
     "Relu": ops.relu,
     "Reshape": lambda x: ops.reshape(x, [0, -1, 2], True),
     "Round": lambda x: ops.round(ops.multiply(x, np.float32(255 / 8)), "half_to_even"),
     "Sigmoid": ops.sigmoid,
+    "Sign": lambda x: ops.sign(ops.round(x, "half_to_even")),
     "Softmax": lambda x: ops.softmax(x, 1),
+    "Sqrt": lambda x: ops.sqrt(ops.relu(x)),
     "SquaredDifference": lambda x: ops.squared_difference(x, C),
     "Subtract": lambda x: ops.subtract(x, C),
     "Swish": ops.swish,

@@ -30,7 +30,7 @@ def test_the_mirrors_flowers(mirror):
         f"tulips/{TWICE}": f"the same image stands under another label: roses (roses/{TWICE})",
     }
     assert notes == [
-        "flowers knows no tracks: split.by group keeps only copies together",
+        "flowers knows no tracks: split.by group keeps only copies and near-duplicates together",
         "2 classes have fewer than 100 training images and use all they have; the fewest: roses, "
         "99",
     ]

@@ -12,10 +12,10 @@ from PIL import Image as Picture
 
 from stages import index as stage
 from tests.imports import ROOT
-from transfer.datasets import index, sources, survey
+from transfer.datasets import fingerprints, index, sources, survey
 from transfer.datasets import knowledge as knowledge_
 from transfer.datasets.index import Row
-from transfer.datasets.knowledge import NAME, Knowledge
+from transfer.datasets.knowledge import NAME, Fact, Knowledge
 from transfer.datasets.reading import decoder, readers
 from transfer.datasets.reading.images import Image, digest
 from transfer.errors import InputError
@@ -67,7 +67,7 @@ def test_rows_follow_the_images():
         4,
     ]
     assert notes == [
-        "mine knows no tracks: split.by group keeps only copies together",
+        "mine knows no tracks: split.by group keeps only copies and near-duplicates together",
         "2 classes have fewer than 100 training images and use all they have; the fewest: a, 4",
     ]
     assert build(found, by="image", per_class="all")[1] == []
@@ -224,6 +224,10 @@ def test_the_summary_takes_rows_one_by_one():
 # What was learnt before
 
 
+def fact(problem):
+    return Fact(problem, bytes(16))
+
+
 def test_the_second_index_decodes_nothing(tmp_path, monkeypatch):
     found = images()
     found[1] = with_data(found[1], b"junk")
@@ -254,8 +258,9 @@ def test_a_broken_store_costs_time_only(tmp_path):
     expected, _ = build(found)
     (tmp_path / NAME).write_bytes(b"this is no database " * 100)
     assert build(found, store=tmp_path)[0] == expected
-    with Knowledge(tmp_path, decoder.VERSION) as knowledge:  # replaced by a sound one
-        assert knowledge.get([expected[0].sha256]) == {expected[0].sha256: ""}
+    version = f"{decoder.VERSION}, {fingerprints.VERSION}"
+    with Knowledge(tmp_path, version) as knowledge:  # replaced by a sound one
+        assert set(knowledge.get([expected[0].sha256])) == {expected[0].sha256}
     (tmp_path / "file").write_text("")
     assert build(found, store=tmp_path / "file")[0] == expected
     (tmp_path / "other").mkdir()
@@ -265,7 +270,7 @@ def test_a_broken_store_costs_time_only(tmp_path):
 
 
 def test_a_store_torn_in_the_middle(tmp_path):
-    facts = {f"{i:064x}": "x" * 50 for i in range(3000)}
+    facts = {f"{i:064x}": fact("x" * 50) for i in range(3000)}
     with Knowledge(tmp_path, "d") as knowledge:
         knowledge.learn(facts)
     path = tmp_path / NAME
@@ -274,18 +279,22 @@ def test_a_store_torn_in_the_middle(tmp_path):
     path.write_bytes(data)
     with Knowledge(tmp_path, "d") as knowledge:
         for sha256 in facts:
-            assert knowledge.get([sha256]) in ({}, {sha256: "x" * 50})
-        knowledge.learn({"new": ""})
+            assert knowledge.get([sha256]) in ({}, {sha256: fact("x" * 50)})
+        knowledge.learn({"new": fact("")})
 
 
 def test_facts_are_known_before_and_after_they_are_on_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(knowledge_, "BATCH", 3)
     with Knowledge(tmp_path, "d") as knowledge, Knowledge(tmp_path, "d") as other:
-        knowledge.learn({"1": "", "2": "bad"})
-        assert knowledge.get(["0", "1", "2"]) == {"1": "", "2": "bad"}
+        knowledge.learn({"1": fact(""), "2": fact("bad")})
+        assert knowledge.get(["0", "1", "2"]) == {"1": fact(""), "2": fact("bad")}
         assert other.get(["1", "2"]) == {}
-        knowledge.learn({"3": ""})
-        assert knowledge.get(["1", "3", "4"]) == other.get(["1", "3", "4"]) == {"1": "", "3": ""}
+        knowledge.learn({"3": fact("")})
+        assert (
+            knowledge.get(["1", "3", "4"])
+            == other.get(["1", "3", "4"])
+            == {"1": fact(""), "3": fact("")}
+        )
         assert knowledge.get([]) == {}
     with Knowledge(tmp_path, "another decoder") as knowledge:
         assert knowledge.get(["1", "2", "3"]) == {}
@@ -294,20 +303,20 @@ def test_facts_are_known_before_and_after_they_are_on_disk(tmp_path, monkeypatch
 def test_without_a_folder_memory_holds_the_newest_facts(monkeypatch):
     monkeypatch.setattr(knowledge_, "BATCH", 3)
     with Knowledge(None, "d") as knowledge:
-        knowledge.learn({"1": "", "2": "bad"})
-        assert knowledge.get(["1", "2"]) == {"1": "", "2": "bad"}
-        knowledge.learn({"3": ""})
+        knowledge.learn({"1": fact(""), "2": fact("bad")})
+        assert knowledge.get(["1", "2"]) == {"1": fact(""), "2": fact("bad")}
+        knowledge.learn({"3": fact("")})
         assert knowledge.get(["1", "2", "3"]) == {}
 
 
 def test_many_processes_at_once(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
-        "from transfer.datasets.knowledge import Knowledge\n"
+        "from transfer.datasets.knowledge import Fact, Knowledge\n"
         "for start in range(5):\n"
         "    with Knowledge(Path(sys.argv[1]), 'd') as knowledge:\n"
         "        for i in range(500):\n"
-        "            knowledge.learn({f'{sys.argv[2]}-{start}-{i}': 'p'})\n"
+        "            knowledge.learn({f'{sys.argv[2]}-{start}-{i}': Fact('p', bytes(16))})\n"
     )
     jobs = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)], cwd=ROOT)
@@ -316,7 +325,7 @@ def test_many_processes_at_once(tmp_path):
     assert [job.wait(60) for job in jobs] == [0, 0, 0]
     names = [f"{n}-{start}-{i}" for n in range(3) for start in range(5) for i in range(500)]
     with Knowledge(tmp_path, "d") as knowledge:
-        assert knowledge.get(names) == dict.fromkeys(names, "p")
+        assert knowledge.get(names) == dict.fromkeys(names, fact("p"))
 
 
 # The stage
@@ -340,7 +349,9 @@ def test_stage_on_an_own_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     outputs = []
     for name in ("one.csv", "two.csv"):
-        stage.main(tmp_path / "mine", tmp_path / "raw", tmp_path / "index" / name)
+        near = tmp_path / f"near-{name}"
+        stage.main(tmp_path / "mine", tmp_path / "raw", tmp_path / "index" / name, near)
+        assert near.read_text() == "id,near,distance,label,near_label,split,near_split\n"
         outputs.append((tmp_path / "index" / name).read_bytes())
     assert outputs[0] == outputs[1]
     said = capsys.readouterr()
@@ -358,7 +369,7 @@ def test_stage_on_an_own_folder(tmp_path, monkeypatch, capsys):
         (tmp_path / "params.yaml").read_text().replace("strict: false", "strict: true")
     )
     with pytest.raises(InputError, match=r"1 of 13 images can't be used, the first a/zero.png"):
-        stage.main(tmp_path / "mine", tmp_path / "raw", tmp_path / "index" / "three.csv")
+        stage.main(tmp_path / "mine", tmp_path / "raw", tmp_path / "index" / "three.csv", near)
 
 
 def test_stage_ends_with_a_sentence(tmp_path):
@@ -369,7 +380,7 @@ def test_stage_ends_with_a_sentence(tmp_path):
     (tmp_path / "hostile" / "source.yaml").write_text(
         "layout: class_folders\nfiles: [{name: a.zip}]"
     )
-    argv = "-m stages.index --source hostile --raw . --index x.csv"
+    argv = "-m stages.index --source hostile --raw . --index x.csv --near near.csv"
     done = subprocess.run(
         [sys.executable, *argv.split()],
         cwd=tmp_path,
@@ -400,4 +411,8 @@ def test_the_mirrors_cifar(mirror):
         assert train == 100
         assert abs(validation - (train + validation + unused) / 5) <= 1
     assert sum(counts[2] for counts in per_class.values()) == 600
-    assert notes == ["cifar10 knows no tracks: split.by group keeps only copies together"]
+    assert notes == [
+        "cifar10 knows no tracks: split.by group keeps only copies and near-duplicates together",
+        "cifar10 has 6 sets of near-duplicates, 0 of them across labels and 1 across parts of the "
+        "source",
+    ]

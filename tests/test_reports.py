@@ -40,7 +40,7 @@ def test_metrics_by_hand():
     assert "top5" not in found
     assert set(found) == {
         *("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "ece"),
-        *("log_loss", "macro_f1", "n", "n_groups"),
+        *("ece_by_chance", "log_loss", "macro_f1", "n", "n_groups"),
     }
 
 
@@ -74,6 +74,19 @@ def test_ece_of_constructed_confidences():
     assert ece(np.full(10, 0.9), np.arange(10) < 5) == pytest.approx(0.4)
     # 1/15 belongs to the first bin and a little more to the second: they don't cancel.
     assert ece(np.array([1 / 15, 1 / 15 + 1e-9]), np.array([True, False])) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("n", [125, 2500])
+def test_the_ece_of_right_confidences_is_that_of_chance(n):
+    rng = np.random.default_rng(0)
+    confidence = rng.beta(4, 1, n)
+    drawn = [
+        metrics.expected_calibration_error(confidence, rng.random(n) < confidence)
+        for _ in range(400)
+    ]
+    expected = metrics.calibration_error_by_chance(confidence)
+    assert expected == pytest.approx(np.mean(drawn), rel=0.05)
+    assert metrics.calibration_error_by_chance(np.ones(n)) == 0
 
 
 def test_metrics_do_not_depend_on_the_order_of_rows():

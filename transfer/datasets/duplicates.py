@@ -10,7 +10,7 @@ from transfer.datasets.runs import firsts, lasts, starts
 
 # By part, in the order of OWN.  One that is judged later keeps its copy: test before validation
 # before what is trained on.
-_JUDGED = np.array([{"test": 2, "validation": 1}.get(part, 0) for part in OWN], np.int8)
+JUDGED = np.array([{"test": 2, "validation": 1}.get(part, 0) for part in OWN], np.int8)
 
 
 def rivals(rows):
@@ -22,7 +22,7 @@ def rivals(rows):
     """
     found = np.full(len(rows), NONE, np.int32)
     copies = _copies(rows)
-    judged = _JUDGED[rows.part[copies]]
+    judged = JUDGED[rows.part[copies]]
     order = np.lexsort((rows.id[copies], judged, rows.content[copies]))
     copies, judged = copies[order], judged[order]
     begin = starts(rows.content[copies])

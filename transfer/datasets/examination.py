@@ -1,4 +1,4 @@
-"""Every image looked at once: its content's hash, and why it can't be decoded."""
+"""Every image looked at once: its content's hash, its fingerprint, and why it can't be decoded."""
 
 import os
 from collections import deque
@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
+from transfer.datasets import fingerprints
 from transfer.datasets.index import Row
+from transfer.datasets.knowledge import Fact
 from transfer.datasets.reading import decoder, images
 
 # What a thread is given at once, so that small images do not cost as much to hand out as to read.
@@ -15,10 +17,12 @@ BYTES = 1 << 20
 
 
 def examine(found, knowledge):
-    """Yields lists of Rows of the images `found`, in their order, with the source's part in
-    `split`, the track in `group`, and in `problem` why one can't be decoded.
+    """Yields (rows, codes) of the images `found`, in their order: lists of Rows, with the source's
+    part in `split`, the track in `group`, and in `problem` why one can't be decoded, and of their
+    fingerprints.
 
-    Images are decoded in threads, a bounded number at once.  knowledge: a Knowledge of problems.
+    Images are decoded in threads, a bounded number at once.  knowledge: a Knowledge of
+    encoded images.
     """
     workers = os.cpu_count() or 1
     window = deque()
@@ -28,9 +32,9 @@ def examine(found, knowledge):
     ):
 
         def done():
-            rows = window.popleft().result()
+            rows, codes = window.popleft().result()
             bar.update(len(rows))
-            return rows
+            return rows, codes
 
         for batch in _batches(found):
             window.append(pool.submit(_rows, batch, knowledge))
@@ -54,36 +58,53 @@ def _batches(found):
 
 def _rows(batch, knowledge):
     digests = [images.digest(image) for image in batch]
-    encoded = {digest for image, digest in zip(batch, digests, strict=True) if _is_encoded(image)}
-    known, learnt = knowledge.get(encoded), {}
+    facts = _facts(batch, digests, knowledge)
+    rows, codes = [], []
+    for image, digest in zip(batch, digests, strict=True):
+        problem, code = facts[digest]
+        problem = _misnamed(image) or problem
+        rows.append(
+            Row(image.id, image.member, image.label, image.part, image.track, digest, problem)
+        )
+        codes.append(code)
+    return rows, codes
 
-    def problem(image, digest):
-        if not _is_encoded(image):
-            return ""
+
+def _facts(batch, digests, knowledge):
+    """{digest: Fact} of a batch, of which the Knowledge is told what is new.
+
+    Raw pixels cost less to look at than to be remembered.
+    """
+    encoded = {d: i for i, d in zip(batch, digests, strict=True) if _is_encoded(i)}
+    facts = knowledge.get(encoded)
+    squares = {}
+    for image, digest in zip(batch, digests, strict=True):
+        if digest in facts or digest in squares or _misnamed(image):
+            continue
         try:
-            images.check_name(image)  # not kept: knowledge is about content, whatever its name
+            pixels = decoder.decode(image.data) if _is_encoded(image) else image.data
+            squares[digest] = fingerprints.square(pixels)
         except decoder.Unreadable as fault:
-            return str(fault)
-        if digest not in known:
-            known[digest] = learnt[digest] = _fault(image.data)
-        return known[digest]
-
-    rows = [
-        Row(i.id, i.member, i.label, i.part, i.track, digest, problem(i, digest))
-        for i, digest in zip(batch, digests, strict=True)
-    ]
-    knowledge.learn(learnt)
-    return rows
+            facts[digest] = Fact(str(fault), fingerprints.VOID)
+            knowledge.learn({digest: facts[digest]})
+    codes = fingerprints.of_squares(list(squares.values()))
+    new = {digest: Fact("", code) for digest, code in zip(squares, codes, strict=True)}
+    knowledge.learn({digest: fact for digest, fact in new.items() if digest in encoded})
+    return {digest: Fact("", fingerprints.VOID) for digest in digests} | facts | new
 
 
 def _is_encoded(image):
     return isinstance(image.data, bytes)
 
 
-def _fault(data):
-    """Why `data` can't be decoded, or ""."""
-    try:
-        decoder.decode(data)
-    except decoder.Unreadable as fault:
-        return str(fault)
+def _misnamed(image):
+    """Why a file that isn't named as a picture is none, or "".
+
+    Not kept: knowledge is about content, whatever its name.
+    """
+    if _is_encoded(image):
+        try:
+            images.check_name(image)
+        except decoder.Unreadable as fault:
+            return str(fault)
     return ""

@@ -1,14 +1,16 @@
 """How an index comes about: every image is decoded once, judged, and given its part.
 
-Memory holds numbers alone (draft.Numbers): some 140 bytes an image while parts are drawn, up to 200
-were each a class and a track of its own, beside SQLite's caches and the few images under way.
+Memory holds numbers alone (draft.Numbers): some 180 bytes an image while near ones are looked
+for, up to 200 were each a class and a track of its own, beside SQLite's caches and
+the few images under way.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from transfer.datasets import duplicates, splits
+from transfer.datasets import duplicates, fingerprints, splits
+from transfer.datasets import near as near_
 from transfer.datasets.draft import NONE, OWN, Draft
 from transfer.datasets.examination import examine
 from transfer.datasets.judged import Judged
@@ -19,7 +21,7 @@ from transfer.errors import InputError
 
 def build(found, source, *, strict, by, per_class, validation, test, seed, store=None):
     """(rows, notes): the Rows of the index of the images `found`, in their order, to go through as
-    often as one likes, and sentences to print.
+    often as one likes, a Judged, and sentences to print.
 
     validation, test: fractions, None for those of `source`; store: the folder in which to keep what
     decoding taught, None to keep nothing; the rest as the keys of `split` in params.yaml.
@@ -28,14 +30,18 @@ def build(found, source, *, strict, by, per_class, validation, test, seed, store
     the first problem.
     """
     draft = Draft()
-    with Knowledge(store, decoder.VERSION) as knowledge:
-        for rows in examine(found, knowledge):
-            draft.add(rows)
+    with Knowledge(store, f"{decoder.VERSION}, {fingerprints.VERSION}") as knowledge:
+        for batch in examine(found, knowledge):
+            draft.add(*batch)
     rows = draft.numbers()
     _check_ids(rows)
     rivals = duplicates.rivals(rows)
     rows = replace(rows, bad=rows.bad | (rivals != NONE))
-    judged = Judged(draft, rows, rivals, duplicates.groups(rows))
+    groups = duplicates.groups(rows)
+    near = near_.found(rows, draft.codes(), groups)
+    if by == "group":  # by image is the course's way: copies alone
+        groups = near.joined[groups]
+    judged = Judged(draft, rows, rivals, groups, near)
     if strict:
         _refuse_problems(judged)
     _check_classes(judged, source.name)
@@ -111,7 +117,12 @@ def _notes(judged, source, by, per_class, validation, test):
         if source.kind == "own" and own != {""} and part in drawn - own
     ]
     if by == "group" and rows.track.max() == NONE:
-        notes.append(f"{source.name} knows no tracks: split.by group keeps only copies together")
+        notes.append(
+            f"{source.name} knows no tracks: split.by group keeps only copies and "
+            "near-duplicates together"
+        )
+    told = near_.note(judged.near, source.name)
+    notes += [told] if told else []
     trained = np.bincount(rows.label[judged.splits == splits.SPLITS.index(splits.TRAIN)])
     short = [] if per_class == "all" else np.flatnonzero((trained > 0) & (trained < per_class))
     if len(short):

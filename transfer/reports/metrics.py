@@ -12,7 +12,8 @@ def measure(answers):
 
     accuracy with its 95 % ends accuracy_low and accuracy_high (groups are what is resampled), top5
     where C > 5, macro_f1 and balanced_accuracy (means over the classes that have an image, since
-    one without has no recall), log_loss in nats, ece, n and n_groups.
+    one without has no recall), log_loss in nats, ece, ece_by_chance (what it would be on average
+    were each confidence right), n and n_groups.
     """
     labels, predicted = answers.pack.labels, answers.predicted
     correct = predicted == labels
@@ -25,6 +26,7 @@ def measure(answers):
         "accuracy_high": high,
         "balanced_accuracy": recall[present].mean(),
         "ece": expected_calibration_error(answers.confidence, correct),
+        "ece_by_chance": calibration_error_by_chance(answers.confidence),
         "log_loss": -answers.log_probability.mean(),
         "macro_f1": f1[present].mean(),
     }
@@ -52,7 +54,21 @@ def per_class(labels, predicted, n_classes):
 def expected_calibration_error(confidence, correct):
     """Mean distance of confidence and accuracy, 0..1; confidence [N] in 0..1, correct bool [N]."""
     confidence = np.asarray(confidence, np.float64)
+    gaps = np.asarray(correct, np.float64) - confidence
+    return float(np.abs(_sums(confidence, gaps)).sum() / len(confidence))
+
+
+# Few images are never right by exactly their confidence.  Where each is right with a chance of
+# c_i, right_m - confidence_m has mean 0 and variance v_m = sum over the bin of c_i (1 - c_i), is
+# about normal, and so is sqrt(2 v_m / pi) away from 0 on average.
+def calibration_error_by_chance(confidence):
+    """The mean `expected_calibration_error` of a head whose every confidence is right, 0..1."""
+    confidence = np.asarray(confidence, np.float64)
+    variances = _sums(confidence, confidence * (1 - confidence))
+    return float(np.sqrt(2 / np.pi * np.maximum(variances, 0)).sum() / len(confidence))
+
+
+def _sums(confidence, values):
+    """The sums [BINS] of `values` [N] over the images of each bin."""
     edges = np.arange(1, BINS) / BINS
-    bins = np.searchsorted(edges, confidence, side="left")
-    gaps = np.bincount(bins, np.asarray(correct, np.float64) - confidence, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    return np.bincount(np.searchsorted(edges, confidence, side="left"), values, minlength=BINS)
