@@ -101,6 +101,14 @@ def test_check_runs_before_the_names_reach_a_shell():
     assert firsts == ["fetch_data", "fetch_weights"]
 
 
+def test_evaluate_alone_reads_the_test_pack():
+    """What is chosen can't be chosen by images that a stage has no path to."""
+    (pack,) = (out for out in outputs(STAGES["extract"]) if out.endswith("features_test.p"))
+    assert [name for name, stage in STAGES.items() if pack in stage["deps"]] == ["evaluate"]
+    named = [name for name, stage in STAGES.items() if pack in shlex.split(stage["cmd"])]
+    assert named == ["extract", "evaluate"]
+
+
 def test_an_upgrade_reruns_what_computes():
     assert {s for s in STAGES if "requirements.txt" in STAGES[s]["deps"]} == {
         "backbone",

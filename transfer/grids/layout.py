@@ -32,13 +32,32 @@ def text(nets, datasets, seeds, outcomes):
             f"At most {COMMON['split.per_class']} training images a class. Validation accuracy (95 "
             f"% interval) of split seed {seeds[0]}{several if len(seeds) > 1 else ''}.",
             "",
-            *(f"- {row}: {about}" for row, (_, about) in ROWS.items()),
+            *(f"- {row}: {about}; {_settings(its)}" for row, (its, about) in ROWS.items()),
+            "",
+            f"In all of them {_settings(COMMON)}; and for",
+            "",
+            *(
+                f"- {split.title}: {_settings(split.settings)}"
+                for dataset in datasets
+                for split in splits(dataset)
+            ),
             "",
             markdown(("net", "setting", *(_head(*c, seeds[0], outcomes) for c in columns)), lines),
             *_faults(outcomes),
             "",
         ]
     )
+
+
+def _settings(settings):
+    """The settings as they are written after -S."""
+
+    def text(value):
+        if isinstance(value, list):
+            return f"[{','.join(value)}]"
+        return "null" if value is None else value
+
+    return ", ".join(f"`{key}={text(value)}`" for key, value in settings.items())
 
 
 def _columns(dataset, nets):

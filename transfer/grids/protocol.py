@@ -54,6 +54,15 @@ class Split:
     test: float | None = None
     has_test: bool = False
 
+    @property
+    def settings(self):
+        """{dotted key of params.yaml: value}."""
+        return {
+            "split.by": self.by,
+            "split.validation": self.validation,
+            "split.test": self.test,
+        }
+
 
 # As the loop of README's results.  Any other dataset: by group, with its own fractions.
 SPLITS = {
@@ -101,8 +110,6 @@ class Run:
             **ROWS[self.row][0],
             "net": self.net,
             "dataset": self.dataset,
-            "split.by": self.split.by,
-            "split.validation": self.split.validation,
-            "split.test": self.split.test,
+            **self.split.settings,
             "split.seed": self.seed,
         }
