@@ -26,7 +26,7 @@ def main(checked):
     if dataset.kind == "own":
         outline.of_folder(folder)
     choices.choose(net, dataset, given)
-    options.of(given["head.kind"])
+    options.require_fit(given["head.kind"], given["head.class_weights"])
     with replacing(checked) as file:
         file.write("params.yaml names what is here\n")
 

@@ -55,21 +55,32 @@ def test_groups_may_be_numbers_or_strings():
     assert all(len(np.unique(found.held[numbers == g])) == 1 for g in numbers)
 
 
-def test_the_class_with_fewest_groups_decides_how_many_folds():
+def test_a_class_of_few_groups_is_held_out_in_as_many_folds():
     labels, groups = tracks([4] * 6)
     labels, groups = np.append(labels, [3] * 6), np.append(groups, ["a", "a", "b", "b", "c", "c"])
     found = folds.dealt(labels, groups, 5, seed=0)
-    assert found.about() == {"folds": 3, "folds_by": "group"}
-    assert found.note == "1 of 4 classes have fewer than 5 groups: 3 folds"
+    assert found.about() == {"folds": 5, "folds_by": "group", "classes_in_fewer_folds": 1}
+    assert found.note == "classes held out otherwise: 1 in fewer than 5 folds, having fewer groups"
+    assert len(np.unique(found.held[labels == 3])) == 3
+    assert all(len(np.unique(found.held[labels == c])) == 5 for c in range(3))
 
 
-def test_one_group_in_a_class_makes_folds_of_images():
+def test_a_class_of_one_group_alone_is_dealt_by_image():
     labels, groups = tracks([4] * 6)
+    without = folds.dealt(labels, groups, 5, seed=0).held
     labels, groups = np.append(labels, [3] * 4), np.append(groups, ["a"] * 4)
     found = folds.dealt(labels, groups, 5, seed=0)
-    assert found.about() == {"folds": 4, "folds_by": "image"}
-    assert found.note.startswith("1 of 4 classes have training images of one group alone, so ")
-    assert sorted(found.held[labels == 3]) == [0, 1, 2, 3]
+    assert (found.number, found.by, found.ungrouped, found.lone) == (5, "group", 1, 0)
+    assert "1 image by image, having one group, which stands on both sides" in found.note
+    assert len(np.unique(found.held[labels == 3])) == 4
+    assert np.array_equal(found.held[labels < 3], without)
+
+
+def test_one_group_in_every_class_makes_folds_of_images():
+    labels = np.repeat(np.arange(3), 10)
+    found = folds.dealt(labels, labels.astype(str), 5, seed=0)
+    assert found.about() == {"folds": 5, "folds_by": "image", "classes_without_groups": 3}
+    assert all(np.bincount(found.held[labels == c]).tolist() == [2] * 5 for c in range(3))
 
 
 def test_a_class_of_one_image_is_never_held_out():
@@ -77,8 +88,8 @@ def test_a_class_of_one_image_is_never_held_out():
     found = folds.dealt(labels, None, 5, seed=0)
     assert found.held[-1] == folds.NEVER
     assert (found.held[:-1] != folds.NEVER).all()
-    assert found.about() == {"folds": 5, "folds_by": "image", "never_held_out": 1}
-    assert found.note == "1 of 4 classes have one image, never held out"
+    assert found.about() == {"folds": 5, "folds_by": "image", "classes_never_held_out": 1}
+    assert found.note == "classes held out otherwise: 1 never, having one image"
 
 
 def test_one_image_a_class_leaves_no_folds():

@@ -412,7 +412,7 @@ def test_the_stage_notes_what_the_data_would_not_allow(workspace, capsys):
     write_pack(workspace / "train.p", np.append(x, x[:1], 0), np.append(y, 4), classes="abcde")
     write_pack(workspace / "validation.p", *blobs(30, seed=1), classes="abcde")
     run_stage(workspace)
-    note = "train: note: 1 of 5 classes have one image, never held out"
+    note = "train: note: classes held out otherwise: 1 never, having one image"
     assert capsys.readouterr().out.splitlines()[1] == note
 
 

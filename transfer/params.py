@@ -22,9 +22,12 @@ def _is_name(value):
     return isinstance(value, str) and re.fullmatch(r"\w[\w .+@-]*", value) is not None
 
 
+LEAST_STRENGTH = 1e-7  # weaker, a penalty drowns in the rounding of float32 coordinates
+
+
 def _is_strength(value):
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value == "auto" or (number and 0 < value < math.inf)
+    return value == "auto" or (number and LEAST_STRENGTH <= value < math.inf)
 
 
 def _is_fraction(value):
@@ -82,7 +85,7 @@ KEYS = {
     "head.initializer": _one_of("glorot_uniform", "truncated_normal"),
     "head.hidden": _COUNT,
     "head.transform": _one_of("auto", "none", "standardise", "power"),
-    "head.strength": (_is_strength, "auto or a number above 0"),
+    "head.strength": (_is_strength, "auto or a number from 1e-07"),
     "head.neighbours": (
         lambda value: value == "auto" or _is_int(value, 1),
         "auto or a whole number from 1",
@@ -115,7 +118,7 @@ def _tree(path):
         tree = yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
     except FileNotFoundError:
         raise InputError(f"{path} is not here; run in the repository's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as fault:
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:  # also a date that is none
         raise InputError(f"{path} is not valid YAML: {' '.join(str(fault).split())}") from None
     if not isinstance(tree, dict):
         raise InputError(f"{path} must hold keys such as net; received {type(tree).__name__}")

@@ -1,10 +1,14 @@
 """What decides the metrics of a cell: parameters, commands, and the contents of what is in git."""
 
 import os
+import re
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from transfer.datasets import sources
 from transfer.downloads import mirrors
+from transfer.features import gpus
 from transfer.grids import workspaces
 from transfer.grids.pipeline import digest, json_digest, outputs, plain
 from transfer.nets.cards import CARDS
@@ -17,7 +21,17 @@ def key(root, settings, contents):
     commands = [[workspaces.filled(s["cmd"], params), s.get("params")] for s in stages]
     # Where a mirror lies decides nothing, what it holds does.
     values = workspaces.flat(params) | {"mirror": None}
-    return json_digest([values, commands, contents])
+    return json_digest([values, commands, contents, machine(Path(root))])
+
+
+@cache
+def machine(root):
+    """What of this machine decides features: the versions of the packages that are installed, the
+    CPU's instruction sets, and what keeps TensorFlow from a GPU."""
+    text = (root / "requirements.txt").read_text(encoding="utf-8")
+    pinned = re.findall(r"^([\w.-]+)==", text, re.M)
+    flags = re.search(r"^flags.*$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)
+    return [{name: version(name) for name in pinned}, flags and flags[0], gpus.lacking()]
 
 
 def contents(root, settings):
@@ -63,6 +77,7 @@ def _dataset(folder):
             folders.sort()
             for name in sorted(names):
                 path = os.path.join(place, name)
-                status = os.stat(path)
+                # Of a link to nothing the stages tell, in a sentence.
+                status = os.stat(path, follow_symlinks=os.path.exists(path))
                 found.append([os.path.relpath(path, folder), status.st_size, status.st_mtime_ns])
     return found

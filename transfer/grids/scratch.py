@@ -21,8 +21,11 @@ def folder():
     place.mkdir(parents=True, exist_ok=True)
     with _locked(place):  # nobody sweeps between the making of a folder and its lock
         for other in sorted(place.iterdir()):
-            with contextlib.suppress(BlockingIOError), _locked(other, fcntl.LOCK_NB):
-                shutil.rmtree(other)
+            with (
+                contextlib.suppress(BlockingIOError, FileNotFoundError),  # in use, or gone by now
+                _locked(other, fcntl.LOCK_NB),
+            ):
+                shutil.rmtree(other, ignore_errors=True)
         made = Path(tempfile.mkdtemp(dir=place))
         lock = contextlib.ExitStack()
         lock.enter_context(_locked(made))

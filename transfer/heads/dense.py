@@ -20,12 +20,12 @@ LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7
 
 
 def fit_softmax(views, labels, n_classes, **training):
-    """A kinds.Fitted of one dense layer; see `fit`."""
+    """A fitted.Fitted of one dense layer; see `fit`."""
     return fit(views, labels, [n_classes], **training)
 
 
 def fit_mlp(views, labels, n_classes, *, hidden, **training):
-    """A kinds.Fitted of a ReLU layer of `hidden` units and a dense layer; see `fit`."""
+    """A fitted.Fitted of a ReLU layer of `hidden` units and a dense layer; see `fit`."""
     return fit(views, labels, [hidden, n_classes], **training)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from transfer.heads import temperature
 from transfer.heads.folds import NEVER
 
-PATIENCE = 2  # values in a row that are no better than the best of their transform: then it ends
+DIGITS = 4  # of a log loss: what differs later is rounding, or a temperature at its bound
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Judged:
 # By log loss, each candidate under its own temperature: accuracy moves by whole images, and of a
 # few hundred the best is often best by luck.  Measured for logistic regression on CIFAR-10, 100
 # images a class, accuracy on new images where log loss, and where accuracy, chose: SqueezeNet .742
-# and .731, GoogLeNet .801 and .803.  Equals go to the first, which is the stronger penalty.
+# and .731, GoogLeNet .801 and .803.  Equals go to the first, of penalties the stronger.
 def rank(judged):
     """What the best of some Judged has least of."""
-    return judged.log_loss, -judged.accuracy
+    return round(judged.log_loss, DIGITS), -judged.accuracy
 
 
 def path(fitter, rows, name, values):
-    """Yields a Judged for each of `values` in turn, until PATIENCE of them were no better.
+    """Yields a Judged for each of `values` in turn, until `fitter.patience` of them were no better.
 
     fitter: one of a kind's, such as logistic.Logistic; rows: the training.Training that it was
     made of, transformed by `name`.
@@ -49,7 +49,7 @@ def path(fitter, rows, name, values):
         yield judged
         waited = 0 if best is None or loss < best else waited + 1
         best = loss if best is None else min(best, loss)
-        if waited == PATIENCE:
+        if waited == fitter.patience:
             return
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from transfer.heads import rotation, stacks
 from transfer.heads.folds import each
 
-STRENGTHS = tuple(10.0 ** (-k / 2) for k in range(2, 16))  # strong to weak, as fits warm up
+STRENGTHS = tuple(10.0 ** (-k / 2) for k in range(2, 15))  # strong to weak, as fits warm up
 # Where a fit ends: the largest slope by a scaled variable, or what a step gains of loss.  One that
 # is to be compared with others ends early, one of a strength that is given at the optimum.
 ROUGH = {"gtol": 1e-3, "ftol": 1e-5, "maxiter": 100}  # to choose: held-out loss within .3 %
@@ -59,6 +59,7 @@ class Logistic:
     """The fits to one Training.  Holds the rows in their principal axes."""
 
     values = STRENGTHS
+    patience = 2  # values that are no better, each of which costs a fit a fold
 
     def __init__(self, training):
         self.training = training

@@ -57,6 +57,7 @@ class Neighbours:
     """The rows of one Training, of length 1."""
 
     values = COUNTS
+    patience = None
 
     def __init__(self, training):
         self.training = training
@@ -123,6 +124,8 @@ def sizes(arrays):
     if kinds != expected:
         wrong = ", ".join(f"{n} {arrays[n].dtype}" for n in NAMES if kinds[n] != expected[n])
         raise InputError(f"its arrays are of other kinds than they must be: {wrong}")
+    if not 0 < arrays["temperature"] < np.inf:
+        raise InputError(f"its temperature must be above 0; received {arrays['temperature']}")
     c = int(arrays["n_classes"])
     if classes.min() < 0 or classes.max() >= c or not 1 <= arrays["neighbours"] <= n:
         raise InputError(

@@ -1,6 +1,6 @@
 """The kinds of head by name, and what of `head` in params.yaml decides each; without NumPy."""
 
-from transfer.errors import unknown
+from transfer.errors import InputError, unknown
 
 COURSE = ("epochs", "batch_size", "seed", "initializer", "class_weights")  # trained by Adam
 CHOSEN = ("transform", "folds", "class_weights", "seed")  # by folds of the training data
@@ -12,6 +12,19 @@ OPTIONS = {
     "knn": (*CHOSEN, "neighbours"),
     "prototype": CHOSEN,
 }
+
+
+UNWEIGHTED = ("knn", "prototype")  # a class counts there by its nearest rows or its mean alone
+
+
+def require_fit(kind, class_weights):
+    """InputError unless a head of this kind can have these class weights."""
+    of(kind)
+    if class_weights != "none" and kind in UNWEIGHTED:
+        raise InputError(
+            f"head.class_weights: {class_weights} means nothing to a head of the kind {kind}; "
+            "choose none, or head.kind: ridge"
+        )
 
 
 def of(kind):

@@ -13,6 +13,8 @@ class Prototype:
 
     values = (None,)
 
+    patience = None
+
     def __init__(self, training):
         self.training = training
         self.weights = training.by_rows(training.weights)

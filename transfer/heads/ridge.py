@@ -25,6 +25,7 @@ class Ridge:
     """The fits to one Training.  Holds the rows in their principal axes."""
 
     values = STRENGTHS
+    patience = None  # a strong penalty may be no better than chance for a while
 
     def __init__(self, training):
         self.training = training

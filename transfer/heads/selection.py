@@ -19,6 +19,7 @@ from transfer.heads import (
     training,
     transforms,
 )
+from transfer.heads import options as options_
 from transfer.heads import weights as weights_
 from transfer.heads.fitted import Fitted
 
@@ -26,7 +27,6 @@ from transfer.heads.fitted import Fitted
 # time goes by the cube of the lesser of rows and features, on one core 1.5 s of 2,000 and 14 s of
 # 4,300.
 MOST = 2000
-UNWEIGHTED = ("knn", "prototype")  # a class counts there by its nearest rows or its mean alone
 
 
 def fit_logistic(views, labels, n_classes, **options):
@@ -67,11 +67,7 @@ def _fit(
             f"a head of the kind {kind} needs training images of two classes; received "
             f"{len(present)}; check the index and split.per_class"
         )
-    if class_weights != "none" and kind in UNWEIGHTED:
-        raise InputError(
-            f"head.class_weights: {class_weights} means nothing to a head of the kind {kind}; "
-            "choose none, or head.kind: logistic"
-        )
+    options_.require_fit(kind, class_weights)
     weights = weights_.of_classes(labels, n_classes, class_weights)[labels]
     dealt = folds_.dealt(labels, groups, folds, seed)
     rows = training.held(views, labels, n_classes, kind, dealt, weights)

@@ -17,11 +17,6 @@ def averaged(logits, t=1.0):
     return np.logaddexp.reduce(log_p, axis=0) - np.log(len(log_p))
 
 
-def log_loss(logits, labels, t=1.0):
-    """Mean cross-entropy in nats of the averaged probabilities."""
-    return float(-averaged(logits, t)[np.arange(len(labels)), labels].mean())
-
-
 # With one view the loss is convex in 1/T: log-sum-exp of a linear function, less a linear one.  So
 # it has one minimum over log T too, as T is a monotonic function of it.  Where every held-out image
 # is right the loss falls all the way to T = 0; the bound, and the penalty below, end that: half an
@@ -40,7 +35,5 @@ def fit(logits, labels):
         uniform = log_p.mean(axis=1).mean()
         return -(n * log_p[np.arange(n), labels].mean() + 0.5 * uniform) / (n + 0.5)
 
-    found = minimize_scalar(
-        loss, bounds=(-WIDEST, WIDEST), method="bounded", options={"xatol": 1e-4}
-    )
+    found = minimize_scalar(loss, bounds=(-WIDEST, WIDEST), method="bounded", options=HOW)
     return float(np.exp(found.x))

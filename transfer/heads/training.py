@@ -6,7 +6,7 @@ import numpy as np
 
 from transfer.errors import InputError
 
-LIMIT = 1 << 29  # bytes of rows; a fit takes about eight times as much while it runs
+LIMIT = 1 << 30  # bytes of rows; a fit takes about eight times as much while it runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,8 +14,8 @@ class Training:
     """N images by V views.
 
     x: float32 [V N, D], view after view; labels: integers [N], 0..C-1; weights: float64 [N], of
-    mean 1; fold: integers [N], which fold holds an image out (folds.NEVER: none); n_folds;
-    n_classes: C.
+    mean 1 or about it; fold: integers [N], which fold holds an image out (folds.NEVER: none);
+    n_folds; n_classes: C.
     """
 
     x: np.ndarray
