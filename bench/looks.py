@@ -1,7 +1,7 @@
 """Accuracy and speed by how a net looks at pictures: size, layers and views.
 
     python -m bench.looks [--net inception_mixed8] [--datasets cifar10 flowers traffic]
-        [--sizes 96 139 192 224 299] [--layers auto] [--views auto] [--heads ridge] [--seeds 0 1 2]
+        [--sizes 96 139 192 224 299] [--layers auto] [--views auto] [--heads auto] [--seeds 0 1 2]
 
 A row for each size, set of layers (names joined by commas, or auto, card, multi), set of views and
 kind of head.
@@ -66,7 +66,7 @@ def parser():
     options.add_argument("--sizes", nargs="+", type=size, default=(96, 139, 192, 224, 299))
     options.add_argument("--layers", nargs="+", type=names, default=("auto",))
     options.add_argument("--views", nargs="+", type=names, default=("auto",))
-    options.add_argument("--heads", nargs="+", default=("ridge",))
+    options.add_argument("--heads", nargs="+", default=("auto",))
     options.add_argument("--seeds", type=int, nargs="+", default=protocol.SEEDS)
     return options
 

@@ -38,7 +38,9 @@ def main(source, raw, index, near):
     )
     table.write(index, rows)
     near_.write(near, rows)
-    print(f"index: {dataset.name}: {table.summary(rows)}; all in {index}")
+    print(
+        f"index: {dataset.name}: {table.summary(rows)}; all in {index}, near-duplicates in {near}"
+    )
     for note in [shortfall, *notes] if shortfall else notes:
         print(f"index: note: {note}")
 

@@ -38,7 +38,7 @@ def main(train, validation, head):
         validation=(check.views, check.labels),
     )
     fitted = trained.Head(
-        kind=kind,
+        kind=found.selection.get("kind", kind),  # of auto, the better one
         arrays=found.arrays,
         classes=list(training.classes),
         net=training.recipe["source"]["net"],

@@ -269,7 +269,7 @@ def damage(path, **changed):
                     json.dumps(dict.fromkeys(trained.ABOUT, "softmaxx") | {"selection": {}})
                 )
             },
-            "unknown head 'softmaxx'; known: softmax, knn",
+            "unknown head 'softmaxx'; known: softmax, auto, knn",
         ),
     ],
 )
@@ -318,7 +318,7 @@ def test_a_torn_file_is_refused(tmp_path):
 def test_bad_rows_are_refused():
     x, y = blobs()
     for arguments, message in (
-        (("softmaxx", (x,), y, 4), "unknown head 'softmaxx'; known: softmax, knn"),
+        (("softmaxx", (x,), y, 4), "unknown head 'softmaxx'; known: softmax, auto, knn"),
         (("softmax", (x,), y, 3), r"training labels must lie in 0\.\.2; received 3"),
         (("softmax", (x,), y - 1, 4), "received -1"),
         (("softmax", (x[:9],), y, 4), "9 rows of training features have 70 labels"),
@@ -428,5 +428,5 @@ def test_packs_of_two_recipes_are_refused(workspace):
 def test_an_unknown_kind_is_refused(workspace):
     text = (workspace / "params.yaml").read_text()
     (workspace / "params.yaml").write_text(text.replace("softmax", "mpl"))
-    with pytest.raises(InputError, match="unknown head 'mpl'; known: mlp, knn"):
+    with pytest.raises(InputError, match="unknown head 'mpl'; known: mlp, auto, knn"):
         run_stage(workspace)

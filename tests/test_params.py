@@ -59,7 +59,11 @@ def test_only_the_keys_asked_for(tmp_path):
         ),
         ("head__strength", float("inf"), "head.strength must be auto or a number from 1e-07"),
         ("head__strength", float("nan"), "head.strength must be auto or a number from 1e-07"),
-        ("head__strength", True, "head.strength must be auto or a number from 1e-07; received True"),
+        (
+            "head__strength",
+            True,
+            "head.strength must be auto or a number from 1e-07; received True",
+        ),
         ("head__neighbours", 0, "head.neighbours must be auto or a whole number from 1; received"),
         ("head__folds", 1, "head.folds must be a whole number from 2; received 1"),
         ("head__transform", "log", "head.transform must be one of auto, none, standardise, power"),

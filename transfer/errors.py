@@ -2,10 +2,13 @@
 
 import contextlib
 import difflib
+import errno
 import inspect
 import os
 import sys
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 class InputError(ValueError):
@@ -52,8 +55,17 @@ def sentences():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as fault:
-        if fault.filename is None:
+        if fault.errno in FULL:
+            sentence = (
+                f"what is written does not fit: {fault.strerror}; free space and run it again"
+            )
+        elif fault.filename is None:
             raise
-        sys.stdout.flush()
-        print(f"error: {fault.filename} can't be used: {fault.strerror}", file=sys.stderr)
+        else:
+            sentence = f"{fault.filename} can't be used: {fault.strerror}"
+        try:
+            sys.stdout.flush()
+        except OSError:  # it is stdout that is full
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: {sentence}", file=sys.stderr)
         sys.exit(1)

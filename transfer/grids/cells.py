@@ -7,14 +7,14 @@ of all stages, the card, the dataset's source, and where files come from.
 import json
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transfer.downloads import kept
 from transfer.errors import InputError
-from transfer.grids import inputs, scratch
+from transfer.grids import inputs, scratch, workspaces
 from transfer.grids.figures import short
-from transfer.grids.pipeline import Pipeline
+from transfer.grids.pipeline import Pipeline, json_digest
 from transfer.reports.runs import PARTS
 from transfer.writing import write_json
 
@@ -47,8 +47,9 @@ def run(cells, root="."):
     found = []
     with ExitStack() as stack:
         computing = _Computing(Path(root), stack)
+        rest = workspaces.flat(workspaces.parameters(root, {}))  # as it is now, until the last cell
         for number, cell in enumerate(cells, 1):
-            found.append(computing.outcome(cell))
+            found.append(computing.outcome(replace(cell, settings=rest | cell.settings)))
             print(f"[{number}/{len(cells)}] {cell.title}: {_told(found[-1])}", file=sys.stderr)
     return found
 
@@ -81,7 +82,9 @@ class _Computing:
         after = inputs.contents(self._root, cell.settings)
         for found in (before, after, inputs.shared(self._root)):
             self._require_as_before(found)
-        write_json(place, {"metrics": metrics, "settings": cell.settings})
+        write_json(
+            place, {"metrics": metrics, "settings": cell.settings, "sha256": json_digest(metrics)}
+        )
         return Outcome(cell, metrics)
 
     def _computed(self, settings):
@@ -104,10 +107,11 @@ def _place(root, settings, contents):
 
 
 def _known(place):
-    """The kept metrics at `place`, or None where there are none to be read."""
+    """The kept metrics at `place`, or None where there are none, or damaged ones."""
     try:
-        return json.loads(place.read_text(encoding="utf-8"))["metrics"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        found = json.loads(place.read_text(encoding="utf-8"))
+        return found["metrics"] if json_digest(found["metrics"]) == found["sha256"] else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -50,8 +50,8 @@ def contents(root, settings):
 
 
 def shared(root):
-    """The same of what all cells share: dvc.yaml, params.yaml and the cards."""
-    names = ("dvc.yaml", "params.yaml", *(f"{CARDS}/{path.name}" for path in _cards(root)))
+    """The same of what all cells share: dvc.yaml and the cards."""
+    names = ("dvc.yaml", *(f"{CARDS}/{path.name}" for path in _cards(root)))
     return {name: _content(Path(root), name) for name in names}
 
 

@@ -35,9 +35,9 @@ ROWS = {
         _CARD | {"head.kind": "softmax"},
         "one softmax layer, 50 epochs of Adam, on the card's layer: the course's way",
     ),
-    "card": (_CARD | {"head.kind": "ridge"}, "the default head on the card's layer"),
+    "card": (_CARD | {"head.kind": "auto"}, "the default head on the card's layer"),
     "auto": (
-        _AUTO | {"head.kind": "ridge"},
+        _AUTO | {"head.kind": "auto"},
         "the default head on the layers, size and views that the dataset recommends for the net",
     ),
 }

@@ -4,9 +4,11 @@ import csv
 import json
 from pathlib import Path
 
-from transfer.errors import InputError
+from transfer.datasets import sources
+from transfer.errors import InputError, unknown
 from transfer.grids import cells, layout, workspaces
 from transfer.grids.protocol import DATASETS, NETS, ROWS, SEEDS, Run, splits
+from transfer.nets import cards
 from transfer.writing import replacing
 
 FIRST = ("net", "row", "dataset", "column", "seed", "fault")  # of table.csv; the others by name
@@ -17,9 +19,12 @@ def write(nets=NETS, datasets=DATASETS, seeds=SEEDS, root=".", reports="reports"
     table.md.
 
     seeds: values of split.seed, the first of which has its 95 % interval printed.  A cell that
-    fails has a dash, and its reason below the table.  Raises InputError where all fail.
+    fails has a dash, and its reason below the table.  Raises InputError for an unknown net or
+    dataset, and where all cells fail.
     """
     nets, datasets, seeds = (list(dict.fromkeys(names)) for names in (nets, datasets, seeds))
+    _require_known("net", nets, cards.known(Path(root, cards.CARDS)))
+    _require_known("dataset", datasets, sources.known(Path(root, sources.FOLDER)))
     runs = [
         Run(net, row, dataset, split, seed)
         for dataset in datasets
@@ -43,6 +48,12 @@ def write(nets=NETS, datasets=DATASETS, seeds=SEEDS, root=".", reports="reports"
     with replacing(Path(reports, "table.md")) as file:
         file.write(told)
     return told
+
+
+def _require_known(what, names, known):
+    for name in names:
+        if name not in known:
+            raise unknown(what, name, known)
 
 
 def _row(run, outcome):

@@ -7,6 +7,7 @@ What is chosen by folds is fitted by `selection`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -51,12 +52,16 @@ def _linear(fit):
 KINDS = {
     "softmax": Kind(dense.fit_softmax, stacks.probabilities, stacks.operations, stacks.sizes),
     "mlp": Kind(dense.fit_mlp, stacks.probabilities, stacks.operations, stacks.sizes),
-    "logistic": _linear(selection.fit_logistic),
-    "ridge": _linear(selection.fit_ridge),
+    "logistic": _linear(partial(selection.fit_kind, "logistic")),
+    "ridge": _linear(partial(selection.fit_kind, "ridge")),
+    "auto": _linear(partial(selection.fit_kind, "auto")),
     "knn": Kind(
-        selection.fit_knn, neighbours.probabilities, neighbours.operations, neighbours.sizes
+        partial(selection.fit_kind, "knn"),
+        neighbours.probabilities,
+        neighbours.operations,
+        neighbours.sizes,
     ),
-    "prototype": _linear(selection.fit_prototype),
+    "prototype": _linear(partial(selection.fit_kind, "prototype")),
 }
 
 

@@ -23,41 +23,28 @@ from transfer.heads import options as options_
 from transfer.heads import weights as weights_
 from transfer.heads.fitted import Fitted
 
-# Rows by which transforms are told apart where a path for each would take long: a decomposition's
-# time goes by the cube of the lesser of rows and features, on one core 1.5 s of 2,000 and 14 s of
-# 4,300.
+METHODS = {
+    "ridge": ridge.Ridge,
+    "logistic": logistic.Logistic,
+    "knn": neighbours.Neighbours,
+    "prototype": prototype.Prototype,
+}
+LINEAR = ("ridge", "logistic")  # what `auto` chooses from
+PARAMETERS = {"ridge": "strength", "logistic": "strength", "knn": "neighbours"}
+# Rows by which kinds and transforms are told apart: a path for each over all of them takes long.
+# The time of a decomposition goes by the cube of the lesser of rows and features, on one core 1.5 s
+# of 2,000 and 14 s of 4,300.
 MOST = 2000
 
 
-def fit_logistic(views, labels, n_classes, **options):
-    """A fitted.Fitted; see `_fit`."""
-    return _fit("logistic", logistic.Logistic, "strength", views, labels, n_classes, **options)
-
-
-def fit_ridge(views, labels, n_classes, **options):
-    """A fitted.Fitted; see `_fit`."""
-    return _fit("ridge", ridge.Ridge, "strength", views, labels, n_classes, **options)
-
-
-def fit_prototype(views, labels, n_classes, **options):
-    """A fitted.Fitted; see `_fit`."""
-    return _fit("prototype", prototype.Prototype, None, views, labels, n_classes, **options)
-
-
-def fit_knn(views, labels, n_classes, **options):
-    """A fitted.Fitted; see `_fit`."""
-    return _fit("knn", neighbours.Neighbours, "neighbours", views, labels, n_classes, **options)
-
-
-def _fit(
-    kind, method, parameter, views, labels, n_classes,
+def fit_kind(
+    kind, views, labels, n_classes,
     *, groups, seed, transform, folds, class_weights="none", **options,
 ):  # fmt: skip
     """The fitted.Fitted of the best candidate, fitted to all rows.
 
-    method: a class such as logistic.Logistic; parameter: the option that has candidate values;
-    views, labels, n_classes, groups: as in kinds.fit; options: of the kind, and keywords for what
-    has epochs, which are not looked at.
+    kind: one of METHODS, or auto for the better of LINEAR; views, labels, n_classes, groups: as in
+    kinds.fit; options: of the kind, and keywords for what has epochs, which are not looked at.
     Raises InputError where there is one class alone, for weights of a kind that has none, for more
     neighbours than rows, and what `training.held` raises.
     """
@@ -71,41 +58,61 @@ def _fit(
     weights = weights_.of_classes(labels, n_classes, class_weights)[labels]
     dealt = folds_.dealt(labels, groups, folds, seed)
     rows = training.held(views, labels, n_classes, kind, dealt, weights)
-    asked = options.get(parameter, "auto")
-    if parameter == "neighbours" and asked != "auto" and asked > len(rows.x):
-        raise InputError(
-            f"head.neighbours is {asked}, but there are {len(rows.x)} training rows; choose fewer"
-        )
-    values = method.values if asked == "auto" else (asked,)
-    if parameter == "neighbours":
-        values = tuple(k for k in values if k <= len(rows.x))
     names = transforms.NAMES if transform == "auto" else (transform,)
+    asked = options.get("strength", options.get("neighbours", "auto"))
     # One BLAS thread: see `stacks`.  SciPy brings a BLAS of its own, which is held to one thread
     # where it is loaded by then, and not if later.
     import scipy.optimize  # noqa: F401, PLC0415  # late: predict need not wait for it
 
+    tried = 0
     with threadpool_limits(1):
-        best, fitter, mapped, tried = _best(method, rows, names, values, dealt)
+        if kind == "auto" or (kind in LINEAR and len(names) > 1):
+            kind, names, tried = _told_apart(kind, rows, names, asked, dealt)
+        values = _values(kind, asked, len(rows.x))
+        best, fitter, mapped, more = _best(kind, rows, names, values, dealt)
         if kind == "knn":
             arrays = neighbours.arrays(mapped, fitter, best.value, best.temperature)
         else:
             arrays = linear.arrays(mapped, *fitter.solve(best.value, values), best.temperature)
-    return Fitted(arrays, {}, _about(best, parameter, values, tried, dealt))
+    return Fitted(arrays, {}, {"kind": kind} | _about(kind, best, values, tried + more, dealt))
 
 
-def _best(method, rows, names, values, dealt):
+def _values(kind, asked, n):
+    """The candidates of the kind's parameter for n rows; asked: auto, or the only one."""
+    if kind == "knn" and asked != "auto" and asked > n:
+        raise InputError(
+            f"head.neighbours is {asked}, but there are {n} training rows; choose fewer"
+        )
+    values = METHODS[kind].values if asked == "auto" or kind not in PARAMETERS else (asked,)
+    return tuple(k for k in values if k <= n) if kind == "knn" else values
+
+
+# Least squares tells transforms apart for both kinds.  Of three pairs of net and dataset, the folds
+# of logistic regression chose the same in two, and in GoogLeNet on CIFAR-10 another one, by .004
+# nats of held-out log loss.
+def _told_apart(kind, rows, names, asked, dealt):
+    """(kind, transforms, how many candidates were judged): one of each, chosen by a part of the
+    images."""
+    if not dealt.number:
+        return "ridge" if kind == "auto" else kind, names, 0
+    part = rows.thinned(MOST)
+    values = _values("ridge", asked, len(part.x))
+    chosen, _, _, tried = _best("ridge", part, names, values, dealt)
+    names = (chosen.transform,)
+    if kind == "auto":
+        values = _values("logistic", asked, len(part.x))
+        other, _, _, more = _best("logistic", part, names, values, dealt)
+        kind = "logistic" if judged_.rank(other) < judged_.rank(chosen) else "ridge"
+        tried += more
+    return kind, names, tried
+
+
+def _best(kind, rows, names, values, dealt):
     """(Judged, its fitter, its Transform, how many candidates were judged)."""
     best, tried = None, 0
-    if len(names) > 1 and dealt.number and _is_costly(method, rows):
-        # Least squares on a part of the images tells transforms apart.  Of three pairs of net and
-        # dataset, the folds of logistic regression chose the same in two, and in GoogLeNet on
-        # CIFAR-10 another one, by .004 nats of held-out log loss.
-        part = rows.thinned(MOST)
-        chosen, _, _, tried = _best(ridge.Ridge, part, names, ridge.STRENGTHS, dealt)
-        names = (chosen.transform,)
     for name in names:
         mapped = transforms.fitted(name, rows.x)
-        fitter = method(rows.transformed(mapped))
+        fitter = METHODS[kind](rows.transformed(mapped))
         middle = [judged_.middle(name, values)]
         judged = list(judged_.path(fitter, rows, name, values)) if dealt.number else middle
         tried += len(judged)
@@ -114,11 +121,6 @@ def _best(method, rows, names, values, dealt):
             best = found, fitter, mapped
         del fitter  # of two transforms at most the rows are in memory
     return *best, tried
-
-
-def _is_costly(method, rows):
-    """Whether a path for each transform would take long: many fits, or a large decomposition."""
-    return method is logistic.Logistic or (method is ridge.Ridge and min(rows.x.shape) > MOST)
 
 
 def told(about):
@@ -137,11 +139,11 @@ def told(about):
     return text
 
 
-def _about(best, parameter, values, tried, dealt):
+def _about(kind, best, values, tried, dealt):
     """`Head.selection`: what was chosen and how, as plain values."""
     about = {"transform": best.transform, "temperature": best.temperature, "tried": tried}
-    if parameter:
-        about[parameter] = best.value
+    if kind in PARAMETERS:
+        about[PARAMETERS[kind]] = best.value
         about["at_edge"] = len(values) > 1 and best.value in (values[0], values[-1])
     if dealt.number:
         about |= {"fold_accuracy": best.accuracy, "fold_log_loss": best.log_loss}

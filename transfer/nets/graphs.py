@@ -150,7 +150,8 @@ def open_pooled(folder, layers, size, batch, precision="f32"):
             if cells > shape[1].get_length():
                 raise InputError(
                     f"layer {name} of {folder.name} is {shape[1]} x {shape[2]} at {size} px, which "
-                    f"can't be cut into {cells} x {cells} cells; choose fewer"
+                    f"can't be cut into {cells} x {cells} cells; choose fewer, or a "
+                    f"larger extract.size"
                 )
             values = _pool(values, cells)  # noqa: PLW2901
         results.append(ops.result(values))

@@ -18,6 +18,8 @@ def read(name, root="."):
     DVC finds.  Raises InputError where there is no such run, where it has not finished, and where
     its predictions are lost or of another version.
     """
+    if not name:  # which git takes for HEAD
+        raise _no_run(name, root)
     if name == WORKSPACE:
         return predictions.read(Path(root, PATH))
     text = _text(name, root)
