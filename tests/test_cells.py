@@ -170,7 +170,10 @@ def test_an_edit_while_cells_are_computed_ends_the_run(root):
 def test_a_damaged_kept_cell_is_computed_again(root):
     (first,) = run(root, {})
     place = cells.path(root, {})
-    for text in ("", "[]", '{"metric'):
+    known = place.read_text()
+    damaged = known.replace('"n":', '"m":'), known.replace("0.", "0.9", 1), '{"metrics": {}}'
+    for text in ("", "[]", '{"metric', *damaged):
+        assert text != known
         place.write_text(text)
         assert run(root, {}) == [first]
     assert json.loads(place.read_text())["metrics"] == first.metrics

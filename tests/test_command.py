@@ -90,6 +90,24 @@ def test_a_file_that_cant_be_used_is_one_sentence(tmp_path, capsys):
     assert err == f"error: {tmp_path}/file/below can't be used: Not a directory\n"
 
 
+def test_a_full_disk_is_one_sentence():
+    run = subprocess.run(
+        [sys.executable, "-c", FULL_DISK], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False
+    )
+    sentence = "error: what is written has no room: No space left on device; free some and run it "
+    assert (run.returncode, run.stderr) == (1, f"{sentence}again\n")
+
+
+FULL_DISK = """
+import sys
+from transfer import errors
+sys.stdout = open("/dev/full", "w")
+with errors.sentences():
+    print("figures")
+    sys.stdout.flush()
+"""
+
+
 def test_replacing_never_writes_into_what_is_there(tmp_path):
     """DVC's cached copy and the workspace's file may be one."""
     path, cached = tmp_path / "out.csv", tmp_path / "cached"

@@ -358,7 +358,8 @@ def test_stage_on_an_own_folder(tmp_path, monkeypatch, capsys):
     assert said.err == ""
     assert said.out.startswith(
         "index: mine: 13 images of 2 classes: 8 train, 2 validation, 2 test, 0 unused; "
-        f"1 set aside (a/zero.png: the file is empty); all in {tmp_path}/index/one.csv\n"
+        f"1 set aside (a/zero.png: the file is empty); all in {tmp_path}/index/one.csv, "
+        f"near-duplicates in {tmp_path}/near-one.csv\n"
     )
     rows = index.read(tmp_path / "index" / "one.csv")
     members = {row.member for row in rows if row.split == "test"}

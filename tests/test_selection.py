@@ -12,6 +12,7 @@ from transfer.heads import kinds, neighbours, trained, training, transforms, wei
 
 KINDS = ("logistic", "ridge", "knn", "prototype")
 STRENGTHS = ("logistic", "ridge")
+ARRAYS = ("root", "kernel", "bias")
 
 
 def fit(kind, *views, labels=None, classes=4, groups=None, **options):
@@ -36,6 +37,24 @@ def test_the_choice_is_told_in_plain_values(kind):
     assert about["temperature"] > 0
     assert ("strength" in about) == (kind in STRENGTHS)
     assert ("neighbours" in about) == (kind == "knn")
+
+
+def test_auto_is_the_kind_of_less_held_out_loss():
+    """Many rows of few features suit logistic regression, few rows of many least squares."""
+    rng = np.random.default_rng(0)
+    chosen = []
+    for n, d in ((600, 4), (60, 400)):
+        y = np.arange(n) % 3
+        x = (np.eye(d)[y] * (2.5 if d > n else 4) + rng.normal(size=(n, d))).astype(np.float32)
+        found = {
+            kind: kinds.fit(kind, (x,), y, 3, OPTIONS["ridge"]) for kind in (*STRENGTHS, "auto")
+        }
+        loss = {kind: found[kind].selection["fold_log_loss"] for kind in found}
+        kind = found["auto"].selection["kind"]
+        chosen.append(kind)
+        assert loss["auto"] == pytest.approx(min(loss[kind] for kind in STRENGTHS), abs=1e-4)
+        assert all(np.array_equal(found["auto"].arrays[a], found[kind].arrays[a]) for a in ARRAYS)
+    assert chosen == ["logistic", "ridge"]
 
 
 @pytest.mark.parametrize("kind", STRENGTHS)
