@@ -94,7 +94,9 @@ def test_a_full_disk_is_one_sentence():
     run = subprocess.run(
         [sys.executable, "-c", FULL_DISK], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False
     )
-    sentence = "error: what is written has no room: No space left on device; free some and run it "
+    sentence = (
+        "error: what is written does not fit: No space left on device; free space and run it "
+    )
     assert (run.returncode, run.stderr) == (1, f"{sentence}again\n")
 
 
