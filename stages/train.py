@@ -6,7 +6,8 @@ it holds 16 bytes; the other kinds hold the training rows.
 """
 
 from transfer import errors, params
-from transfer.heads import kinds, selection, trained
+from transfer.heads import kinds, trained
+from transfer.heads.choosing import selection
 from transfer.packs import reader as packs
 
 

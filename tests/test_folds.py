@@ -4,7 +4,7 @@ where the data do not allow it."""
 import numpy as np
 import pytest
 
-from transfer.heads import folds
+from transfer.heads.choosing import folds
 
 
 def tracks(sizes, c=3, seed=0):

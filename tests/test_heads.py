@@ -11,7 +11,8 @@ import pytest
 from stages import train as train_stage
 from tests.examples import COURSE, OPTIONS, blobs, fitted, write_pack
 from transfer.errors import InputError
-from transfer.heads import dense, kinds, stacks, trained
+from transfer.heads import kinds, trained
+from transfer.heads.methods import dense, stacks
 
 # --- training ---------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tests.examples import blobs
-from transfer.heads import folds, logistic, stacks, training, weights
+from transfer.heads.choosing import folds, training
+from transfer.heads.methods import logistic, stacks, weights
 
 SHAPES = [(200, 10), (30, 80)]  # rows and features: more of the ones, more of the others
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge as Scikit
 
 from tests.test_logistic import SHAPES, rows_of
-from transfer.heads import ridge, weights
+from transfer.heads.methods import ridge, weights
 
 
 def scikit(x, y, weights, alpha):

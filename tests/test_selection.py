@@ -8,7 +8,9 @@ import pytest
 from tests.examples import OPTIONS, blobs, fitted
 from tests.test_heads import damage
 from transfer.errors import InputError
-from transfer.heads import kinds, neighbours, trained, training, transforms, weights
+from transfer.heads import kinds, trained
+from transfer.heads.choosing import training
+from transfer.heads.methods import knn, transforms, weights
 
 KINDS = ("logistic", "ridge", "knn", "prototype")
 STRENGTHS = ("logistic", "ridge")
@@ -257,9 +259,9 @@ def test_an_image_does_not_make_its_own_prototype():
 
 
 def test_neighbours_vote_by_similarity():
-    references = neighbours.unit(np.array([[1, 0], [1, 0.1], [0, 1]], np.float32))
+    references = knn.unit(np.array([[1, 0], [1, 0.1], [0, 1]], np.float32))
     query, classes = np.array([[1, 0]], np.float32), np.array([0, 1, 2])
-    found = neighbours.logits(query, references, classes, 3, (1, 3))
+    found = knn.logits(query, references, classes, 3, (1, 3))
     cosines = references @ query[0]
     shares = np.exp(cosines / 0.07) / np.exp(cosines / 0.07).sum()
     np.testing.assert_allclose(found[3][0], np.log(shares + 1 / 9), rtol=1e-5)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from transfer.heads import stacks, temperature
+from transfer.heads.choosing import temperature
+from transfer.heads.methods import stacks
 
 
 def drawn(n, c, seed=0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.examples import blobs
-from transfer.heads import transforms
+from transfer.heads.methods import transforms
 
 
 @pytest.mark.parametrize("name", transforms.NAMES)

@@ -12,8 +12,9 @@ from functools import partial
 import numpy as np
 
 from transfer.errors import InputError
-from transfer.heads import dense, linear, neighbours, selection, stacks
 from transfer.heads import options as options_
+from transfer.heads.choosing import selection
+from transfer.heads.methods import dense, knn, linear, stacks
 
 # What a head is made of, told without a framework, so that each export can write it in its own.
 # A head is a chain: each operation takes the output of the one before, the first the features
@@ -57,9 +58,9 @@ KINDS = {
     "auto": _linear(partial(selection.fit_kind, "auto")),
     "knn": Kind(
         partial(selection.fit_kind, "knn"),
-        neighbours.probabilities,
-        neighbours.operations,
-        neighbours.sizes,
+        knn.probabilities,
+        knn.operations,
+        knn.sizes,
     ),
     "prototype": _linear(partial(selection.fit_kind, "prototype")),
 }

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from transfer.errors import InputError
-from transfer.heads import kinds, stacks
+from transfer.heads import kinds
+from transfer.heads.methods import stacks
 from transfer.writing import replacing
 
 HEAD = Path("models/head.npz")  # of the run in the workspace

@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from transfer.heads import transforms
+from transfer.heads.methods import transforms
 from transfer.nets import conversion, pooling
 from transfer.nets.local_response import ALPHA, BETA, RADIUS, LocalResponse
 from transfer.nets.networks import keras, ops

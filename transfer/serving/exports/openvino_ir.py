@@ -3,7 +3,8 @@
 import numpy as np
 
 from transfer.errors import InputError
-from transfer.heads import kinds, transforms
+from transfer.heads import kinds
+from transfer.heads.methods import transforms
 from transfer.nets import graphs
 from transfer.nets.graphs import ops, ov
 from transfer.serving.exports import metadata, openvino_views

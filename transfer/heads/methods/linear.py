@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from transfer.errors import InputError
-from transfer.heads import stacks, transforms
+from transfer.heads.methods import stacks, transforms
 
 NAMES = ("root", "kernel", "bias")
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from transfer.heads import rotation
-from transfer.heads.folds import each
+from transfer.heads.methods import rotation
+from transfer.heads.methods.workers import each
 
 STRENGTHS = tuple(10.0 ** (-k / 2) for k in range(13))
 

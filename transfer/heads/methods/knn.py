@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from transfer.errors import InputError
-from transfer.heads import linear, stacks, transforms
+from transfer.heads.methods import linear, stacks, transforms
 
 COUNTS = (1, 3, 5, 10, 20, 50)
 SHARPNESS = np.float32(1 / 0.07)  # of weights exp(cosine / .07): Wu et al. 2018, section 3.4

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transfer.heads import temperature
-from transfer.heads.folds import NEVER
+from transfer.heads.choosing import temperature
+from transfer.heads.choosing.folds import NEVER
 
 DIGITS = 4  # of a log loss: what differs later is rounding, or a temperature at its bound
 

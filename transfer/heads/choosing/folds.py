@@ -5,13 +5,11 @@ images that it has all but seen.
 """
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 NEVER = -1  # fold of an image that stays in every training part
-WORKERS = 2  # folds that are fitted at once: each by one BLAS thread, so this decides no byte
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +46,6 @@ class Folds:
         )
         told = [f"{count} {how}" for count, how in parts if count]
         return f"classes held out otherwise: {'; '.join(told)}" if told else ""
-
-
-def each(number, fit):
-    """[fit(0), ..., fit(number - 1)], some of them at once."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(fit, range(number)))
 
 
 def dealt(labels, groups, most, seed):

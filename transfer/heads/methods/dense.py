@@ -10,10 +10,10 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from transfer.errors import InputError
-from transfer.heads import stacks
-from transfer.heads import weights as weights_
 from transfer.heads.fitted import Fitted
-from transfer.heads.rows import Rows
+from transfer.heads.methods import stacks
+from transfer.heads.methods import weights as weights_
+from transfer.heads.methods.rows import Rows
 
 # Keras' defaults (keras/src/optimizers/adam.py).
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7

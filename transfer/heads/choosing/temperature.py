@@ -5,7 +5,7 @@ Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2: logits
 
 import numpy as np
 
-from transfer.heads import stacks
+from transfer.heads.methods import stacks
 
 WIDEST = 7.0  # natural logarithm of the largest T; the smallest is its inverse
 HOW = {"xatol": 1e-4}  # of log T
@@ -24,7 +24,7 @@ def averaged(logits, t=1.0):
 def fit(logits, labels):
     """The T under which held-out logits [V, n, C] of n images are best calibrated, averaged over
     the views; labels: integers [n].  1.0 where n is 0."""
-    from scipy.optimize import minimize_scalar  # noqa: PLC0415  # see selection._fit
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415  # see selection.fit_kind
 
     n = len(labels)
     if not n:

@@ -8,25 +8,17 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from transfer.errors import InputError
-from transfer.heads import folds as folds_
-from transfer.heads import judged as judged_
-from transfer.heads import (
-    linear,
-    logistic,
-    neighbours,
-    prototype,
-    ridge,
-    training,
-    transforms,
-)
 from transfer.heads import options as options_
-from transfer.heads import weights as weights_
+from transfer.heads.choosing import candidates, training
+from transfer.heads.choosing import folds as folds_
 from transfer.heads.fitted import Fitted
+from transfer.heads.methods import knn, linear, logistic, prototype, ridge, transforms
+from transfer.heads.methods import weights as weights_
 
 METHODS = {
     "ridge": ridge.Ridge,
     "logistic": logistic.Logistic,
-    "knn": neighbours.Neighbours,
+    "knn": knn.Neighbours,
     "prototype": prototype.Prototype,
 }
 LINEAR = ("ridge", "logistic")  # what `auto` chooses from
@@ -71,7 +63,7 @@ def fit_kind(
         values = _values(kind, asked, len(rows.x))
         best, fitter, mapped, more = _best(kind, rows, names, values, dealt)
         if kind == "knn":
-            arrays = neighbours.arrays(mapped, fitter, best.value, best.temperature)
+            arrays = knn.arrays(mapped, fitter, best.value, best.temperature)
         else:
             arrays = linear.arrays(mapped, *fitter.solve(best.value, values), best.temperature)
     return Fitted(arrays, {}, {"kind": kind} | _about(kind, best, values, tried + more, dealt))
@@ -102,7 +94,7 @@ def _told_apart(kind, rows, names, asked, dealt):
     if kind == "auto":
         values = _values("logistic", asked, len(part.x))
         other, _, _, more = _best("logistic", part, names, values, dealt)
-        kind = "logistic" if judged_.rank(other) < judged_.rank(chosen) else "ridge"
+        kind = "logistic" if candidates.rank(other) < candidates.rank(chosen) else "ridge"
         tried += more
     return kind, names, tried
 
@@ -113,11 +105,11 @@ def _best(kind, rows, names, values, dealt):
     for name in names:
         mapped = transforms.fitted(name, rows.x)
         fitter = METHODS[kind](rows.transformed(mapped))
-        middle = [judged_.middle(name, values)]
-        judged = list(judged_.path(fitter, rows, name, values)) if dealt.number else middle
+        middle = [candidates.middle(name, values)]
+        judged = list(candidates.path(fitter, rows, name, values)) if dealt.number else middle
         tried += len(judged)
-        found = min(judged, key=judged_.rank)
-        if best is None or judged_.rank(found) < judged_.rank(best[0]):
+        found = min(judged, key=candidates.rank)
+        if best is None or candidates.rank(found) < candidates.rank(best[0]):
             best = found, fitter, mapped
         del fitter  # of two transforms at most the rows are in memory
     return *best, tried

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from transfer.heads import rotation, stacks
-from transfer.heads.folds import each
+from transfer.heads.methods import rotation, stacks
+from transfer.heads.methods.workers import each
 
 STRENGTHS = tuple(10.0 ** (-k / 2) for k in range(2, 15))  # strong to weak, as fits warm up
 # Where a fit ends: the largest slope by a scaled variable, or what a step gains of loss.  One that
@@ -26,7 +26,7 @@ FLATTEST = 1e-3  # least mean of p (1 - p) that the scale of the variables takes
 def minimise(a, labels, weights, strength, squares, start, ends):
     """(w [r, C], b [C]) that minimise the loss, both float64; start: such a pair; ends: ROUGH or
     FINE."""
-    from scipy.optimize import minimize  # noqa: PLC0415  # see selection._fit
+    from scipy.optimize import minimize  # noqa: PLC0415  # see selection.fit_kind
 
     n_classes = len(start[1])
     p = np.exp(stacks.log_softmax(a @ start[0].astype(np.float32) + start[1].astype(np.float32)))
