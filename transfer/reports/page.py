@@ -39,6 +39,7 @@ HEADINGS = {
     "balanced_accuracy": "balanced accuracy",
     "log_loss": "log loss, nats",
     "ece": "calibration error",
+    "ece_by_chance": "calibration error by chance",
 }
 
 
