@@ -2,7 +2,8 @@
 
 Reads the training pack and, for the learning curves alone, the validation pack.  Writes
 models/head.npz.  Seconds on a laptop CPU.  For softmax and mlp the packs stay on disk: of an image
-it holds 16 bytes; the other kinds hold the training rows.
+it holds 16 bytes.  The other kinds hold the training rows, at most 1 GB; where there are more,
+ridge, which auto is then, reads them in passes.
 """
 
 from transfer import errors, params
@@ -39,7 +40,7 @@ def main(train, validation, head):
         validation=(check.views, check.labels),
     )
     fitted = trained.Head(
-        kind=found.selection.get("kind", kind),  # of auto, the better one
+        kind=found.selection.get("kind", kind),  # of auto, the one it chose
         arrays=found.arrays,
         classes=list(training.classes),
         net=training.recipe["source"]["net"],

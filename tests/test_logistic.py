@@ -18,7 +18,7 @@ def rows_of(n=200, d=10, *, views=1, how="none", number=3, c=4):
     x = np.tile(x + np.random.default_rng(1).normal(size=(n, 1)), (views, 1))
     dealt = folds.dealt(y, None, number, 0)
     parts = tuple(np.split(x.astype(np.float32), views))
-    return training.held(parts, y, c, "logistic", dealt, weights.of_classes(y, c, how)[y])
+    return training.of(parts, y, c, "logistic", dealt, weights.of_classes(y, c, how)[y])
 
 
 def softmax(logits):
@@ -91,7 +91,7 @@ def test_the_gradient_is_the_slope_of_the_loss():
 def test_features_without_spread_leave_the_share_of_each_class():
     y = np.array([0, 0, 0, 1])
     dealt = folds.dealt(y, None, 2, 0)
-    rows = training.held((np.zeros((4, 3), np.float32),), y, 2, "logistic", dealt, np.ones(4))
+    rows = training.of((np.zeros((4, 3), np.float32),), y, 2, "logistic", dealt, np.ones(4))
     kernel, bias = logistic.Logistic(rows).solve(0.1)
     assert not kernel.any()
     np.testing.assert_allclose(np.exp(stacks.log_softmax(bias[None]))[0], [0.75, 0.25], atol=1e-3)

@@ -85,6 +85,11 @@ def test_the_signs_have_the_same_43_names_in_the_order_of_their_numbers():
     assert not traffic32.flip
 
 
+def test_a_name_that_is_kept_for_near_duplicates_is_refused(tmp_path):
+    with pytest.raises(InputError, match="signs_near needs another name: .* near-duplicates of si"):
+        sources.load(written(tmp_path, ARCHIVE, "signs_near"))
+
+
 def test_label_of_a_number(tmp_path):
     source = sources.load(written(tmp_path, NUMBERED))
     assert source.classes == ("00 cat", "01 dog")

@@ -25,6 +25,7 @@ from transfer.errors import InputError, unknown
 
 FOLDER = Path("data/datasets")
 NAME = "source.yaml"
+NEAR = "_near"  # what dvc.yaml adds to a dataset's name for its near-duplicates
 RENDERED = "sample.zip"  # the one archive that a rendered dataset has in its raw folder
 KEYS = tuple("title licence homepage layout classes files render split flip recommend".split())
 NUMBERED = ("gtsrb", "pickled")  # layouts whose files know classes by numbers alone
@@ -80,6 +81,12 @@ def load(folder):
     copies.check(folder)
     if not folder.is_dir():
         raise unknown("dataset", folder.name, known(folder.parent))
+    name = folder.absolute().name
+    if name.endswith(NEAR):
+        raise InputError(
+            f"the dataset {name} needs another name: data/index/{name}.csv is where the "
+            f"near-duplicates of {name.removesuffix(NEAR)} would be listed"
+        )
     tree = trees.read(folder / NAME)
     tree.expect_keys(*KEYS)
     files = tuple(
@@ -94,9 +101,9 @@ def load(folder):
     if kind != "archives" and layout not in ("", "class_folders"):
         raise tree.fault(f"has layout {layout} but no files to read by it", "layout")
     return Source(
-        name=folder.absolute().name,
+        name=name,
         kind=kind,
-        title=tree.get("title", str, folder.absolute().name),
+        title=tree.get("title", str, name),
         licence=tree.get("licence", str, ""),
         homepage=tree.get("homepage", str, ""),
         layout=layout or "class_folders",

@@ -7,7 +7,7 @@ CHOSEN = ("transform", "folds", "class_weights", "seed")  # by folds of the trai
 OPTIONS = {
     "softmax": COURSE,
     "mlp": (*COURSE, "hidden"),
-    "auto": (*CHOSEN, "strength"),  # the better of logistic and ridge
+    "auto": (*CHOSEN, "strength"),  # ridge, or logistic where clearly better
     "logistic": (*CHOSEN, "strength"),
     "ridge": (*CHOSEN, "strength"),
     "knn": (*CHOSEN, "neighbours"),

@@ -1,6 +1,6 @@
 """Candidates judged by the images that their folds hold out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,16 +10,18 @@ from transfer.heads.choosing.folds import NEVER
 DIGITS = 4  # of a log loss: what differs later is rounding, or a temperature at its bound
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judged:
     """What held-out images say of a candidate: their accuracy, the temperature that suits them and
-    the log loss under it, in nats.  Views are averaged, and images never held out don't count."""
+    the log loss under it, in nats, as a mean and of each [n].  Views are averaged, and images never
+    held out don't count."""
 
     transform: str
     value: float | int | None
     accuracy: float
     log_loss: float
     temperature: float
+    losses: np.ndarray = field(default=None, repr=False)
 
 
 # By log loss, each candidate under its own temperature: accuracy moves by whole images, and of a
@@ -29,6 +31,21 @@ class Judged:
 def rank(judged):
     """What the best of some Judged has least of."""
     return round(judged.log_loss, DIGITS), -judged.accuracy
+
+
+# Breiman, Friedman, Olshen & Stone 1984, "Classification and Regression Trees", section 3.4.3: of
+# candidates within one standard error the simpler is taken.  Images of one group are alike, so the
+# error is that of a mean over groups.
+def is_clearly_better(one, other, groups):
+    """Whether a Judged has less held-out loss than another by more than the standard error of the
+    difference; groups: integers [n] of the held-out images."""
+    difference = (other.losses - one.losses).astype(np.float64)
+    gain, n = difference.mean(), len(np.unique(groups))
+    if n < 2:
+        return False  # one group tells nothing of others
+    by_group = np.bincount(groups, difference - gain)
+    error = np.sqrt((by_group**2).sum() * n / (n - 1)) / len(difference)
+    return bool(gain > error)
 
 
 def path(fitter, rows, name, values):
@@ -44,8 +61,9 @@ def path(fitter, rows, name, values):
         t = temperature.fit(logits, labels)
         log_p = temperature.averaged(logits, t)
         right = log_p.argmax(axis=1) == labels
-        loss = float(-log_p[np.arange(len(labels)), labels].mean())
-        judged = Judged(name, value, float(right.mean()), loss, t)
+        losses = -log_p[np.arange(len(labels)), labels]
+        loss = float(losses.mean())
+        judged = Judged(name, value, float(right.mean()), loss, t, losses.astype(np.float32))
         yield judged
         waited = 0 if best is None or loss < best else waited + 1
         best = loss if best is None else min(best, loss)

@@ -12,7 +12,7 @@ from transfer.heads import options as options_
 from transfer.heads.choosing import candidates, training
 from transfer.heads.choosing import folds as folds_
 from transfer.heads.fitted import Fitted
-from transfer.heads.methods import knn, linear, logistic, prototype, ridge, transforms
+from transfer.heads.methods import knn, linear, logistic, passes, prototype, ridge, transforms
 from transfer.heads.methods import weights as weights_
 
 METHODS = {
@@ -35,10 +35,11 @@ def fit_kind(
 ):  # fmt: skip
     """The fitted.Fitted of the best candidate, fitted to all rows.
 
-    kind: one of METHODS, or auto for the better of LINEAR; views, labels, n_classes, groups: as in
-    kinds.fit; options: of the kind, and keywords for what has epochs, which are not looked at.
+    kind: one of METHODS, or auto, which is ridge unless logistic is clearly better; views, labels,
+    n_classes, groups: as in kinds.fit; options: of the kind, and keywords for what has epochs,
+    which are not looked at.
     Raises InputError where there is one class alone, for weights of a kind that has none, for more
-    neighbours than rows, and what `training.held` raises.
+    neighbours than rows, and what `training.of` raises.
     """
     present = np.unique(labels)
     if len(present) < 2:
@@ -49,7 +50,7 @@ def fit_kind(
     options_.require_fit(kind, class_weights)
     weights = weights_.of_classes(labels, n_classes, class_weights)[labels]
     dealt = folds_.dealt(labels, groups, folds, seed)
-    rows = training.held(views, labels, n_classes, kind, dealt, weights)
+    rows = training.of(views, labels, n_classes, kind, dealt, weights, groups)
     names = transforms.NAMES if transform == "auto" else (transform,)
     asked = options.get("strength", options.get("neighbours", "auto"))
     # One BLAS thread: see `stacks`.  SciPy brings a BLAS of its own, which is held to one thread
@@ -79,7 +80,9 @@ def _values(kind, asked, n):
     return tuple(k for k in values if k <= n) if kind == "knn" else values
 
 
-# Least squares tells transforms apart for both kinds.  Of three pairs of net and dataset, the folds
+# Where both kinds are as good as can be told, least squares was nearly always the more accurate on
+# new images (docs/accuracy.md), and its fit is exact.
+# It tells transforms apart for both kinds.  Of three pairs of net and dataset, the folds
 # of logistic regression chose the same in two, and in GoogLeNet on CIFAR-10 another one, by .004
 # nats of held-out log loss.
 def _told_apart(kind, rows, names, asked, dealt):
@@ -91,10 +94,14 @@ def _told_apart(kind, rows, names, asked, dealt):
     values = _values("ridge", asked, len(part.x))
     chosen, _, _, tried = _best("ridge", part, names, values, dealt)
     names = (chosen.transform,)
+    if kind == "auto" and rows.on_disk:
+        kind = "ridge"  # the one that can be fitted there
     if kind == "auto":
         values = _values("logistic", asked, len(part.x))
         other, _, _, more = _best("logistic", part, names, values, dealt)
-        kind = "logistic" if candidates.rank(other) < candidates.rank(chosen) else "ridge"
+        groups = part.groups[part.fold != folds_.NEVER]
+        clear = candidates.is_clearly_better(other, chosen, groups)
+        kind = "logistic" if clear else "ridge"
         tried += more
     return kind, names, tried
 
@@ -104,7 +111,8 @@ def _best(kind, rows, names, values, dealt):
     best, tried = None, 0
     for name in names:
         mapped = transforms.fitted(name, rows.x)
-        fitter = METHODS[kind](rows.transformed(mapped))
+        method = passes.Ridge if rows.on_disk else METHODS[kind]
+        fitter = method(rows.transformed(mapped))
         middle = [candidates.middle(name, values)]
         judged = list(candidates.path(fitter, rows, name, values)) if dealt.number else middle
         tried += len(judged)

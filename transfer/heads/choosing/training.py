@@ -1,25 +1,32 @@
-"""The training rows of all views, held in memory, with what a fit needs to know of each image."""
+"""The training rows of all views, with what a fit needs to know of each image."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from transfer.errors import InputError
+from transfer.heads.methods.rows import Stacked, Transformed
 
-LIMIT = 1 << 30  # bytes of rows; a fit takes about eight times as much while it runs
+# Bytes of rows in memory, or, of what is fitted in passes over the packs, of a square matrix in
+# float64 as wide as the features; a fit takes about eight times as much while it runs.
+LIMIT = 1 << 30
+IN_PASSES = ("ridge", "auto")  # of which the latter is then ridge
+CHUNK = 1024  # rows in flight at once
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
     """N images by V views.
 
-    x: float32 [V N, D], view after view; labels: integers [N], 0..C-1; weights: float64 [N], of
-    mean 1 or about it; fold: integers [N], which fold holds an image out (folds.NEVER: none);
-    n_folds; n_classes: C.
+    x: float32 [V N, D], view after view, an array or, where rows stay on disk, a form of
+    rows.Stacked; labels: integers [N], 0..C-1; groups: integers [N]; weights: float64 [N], of mean
+    1 or about it; fold: integers [N], which fold holds an image out (folds.NEVER: none); n_folds;
+    n_classes: C.
     """
 
-    x: np.ndarray
+    x: np.ndarray | Stacked | Transformed
     labels: np.ndarray
+    groups: np.ndarray
     weights: np.ndarray
     fold: np.ndarray
     n_folds: int
@@ -37,8 +44,13 @@ class Training:
         """[V, N, ...] of [V N, ...]."""
         return of_rows.reshape(self.n_views, len(self.labels), *of_rows.shape[1:])
 
+    @property
+    def on_disk(self):
+        return not isinstance(self.x, np.ndarray)
+
     def transformed(self, transform):
-        return replace(self, x=transform(self.x))
+        x = Transformed(self.x, transform) if self.on_disk else transform(self.x)
+        return replace(self, x=x)
 
     def thinned(self, most):
         """The Training of at most so many rows, the same of every class and fold by share."""
@@ -50,32 +62,44 @@ class Training:
             self,
             x=self.x[rows],
             labels=self.labels[images],
+            groups=self.groups[images],
             weights=self.weights[images],
             fold=self.fold[images],
         )
 
 
-def held(views, labels, n_classes, kind, dealt, weights):
-    """The Training of views, a tuple of [N, D] that may be memory-mapped, copied into memory.
+def of(views, labels, n_classes, kind, dealt, weights, groups=None):
+    """The Training of views, a tuple of [N, D] that may be memory-mapped.
 
-    kind: the head's name, for the sentence; dealt: folds.Folds; weights: float64 [N].
+    Rows are copied into memory where they fit; where they don't and the kind can be fitted from
+    the packs (IN_PASSES), they stay there.
+    kind: the head's name; dealt: folds.Folds; weights: float64 [N]; groups: [N], None where each
+    image is alone.
     Raises InputError where the rows are too many, not finite, or too large for float32 squares.
     """
-    n, d = views[0].shape
-    size = 4 * len(views) * n * max(d, n_classes)
-    if size > LIMIT:
+    x = Stacked(views)
+    n, d = x.shape
+    size, square = 4 * n * max(d, n_classes), 8 * d * d
+    if size > LIMIT and (kind not in IN_PASSES or max(square, 4 * n * n_classes) > LIMIT):
+        others = "softmax, which reads" if kind in IN_PASSES else "ridge or softmax, which read"
         raise InputError(
             f"a head of the kind {kind} holds its training rows in memory, at most "
-            f"{LIMIT >> 20:,} MB; received {size >> 20:,} MB ({len(views) * n:,} rows of "
-            f"{d:,} features, {n_classes:,} classes); choose head.kind: softmax, which reads them "
-            "from the pack, or a smaller split.per_class"
+            f"{LIMIT >> 20:,} MB; received {size >> 20:,} MB ({n:,} rows of {d:,} features, "
+            f"{n_classes:,} classes); choose head.kind: {others} them from the pack, or a smaller "
+            "split.per_class"
         )
-    x = np.empty((len(views) * n, d), np.float32)
-    for i, view in enumerate(views):
-        x[i * n : (i + 1) * n] = view
-    largest = max(float(x.max(initial=0)), -float(x.min(initial=0)))
-    if not largest < 1e18:  # NaN is not less
-        raise InputError(
-            "the training features hold values that are not finite or too large for float32"
-        )
-    return Training(x, np.asarray(labels), weights, dealt.held, dealt.number, n_classes)
+    copied = np.empty(x.shape, np.float32) if size <= LIMIT else None
+    for start in range(0, n, CHUNK):
+        part = slice(start, min(start + CHUNK, n))
+        rows = x[part]
+        largest = max(float(rows.max(initial=0)), -float(rows.min(initial=0)))
+        if not largest < 1e18:  # NaN is not less
+            raise InputError(
+                "the training features hold values that are not finite or too large for float32"
+            )
+        if copied is not None:
+            copied[part] = rows
+    x = x if copied is None else copied
+    groups = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    labels = np.asarray(labels)
+    return Training(x, labels, groups, weights, dealt.held, dealt.number, n_classes)

@@ -13,7 +13,7 @@ from transfer.errors import InputError
 from transfer.heads.fitted import Fitted
 from transfer.heads.methods import stacks
 from transfer.heads.methods import weights as weights_
-from transfer.heads.methods.rows import Rows
+from transfer.heads.methods.rows import Stacked
 
 # Keras' defaults (keras/src/optimizers/adam.py).
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7
@@ -84,13 +84,13 @@ def train(
     adam = Adam([array for pair in layers for array in pair])
     rounds = range(1, epochs + 1)
     rounds = tqdm(rounds, "head", disable=None if bar else True, leave=False, unit="epoch")
-    curves, rows = {}, Rows(views, labels)
+    curves, rows = {}, Stacked(views)
     # One BLAS thread: see `stacks`.  What overflows is told in one sentence, not in warnings.
     with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
         for epoch in rounds:
             order = np.arange(len(rows)) if rng is None else rng.permutation(len(rows))
             batches = (order[i : i + batch_size] for i in range(0, len(order), batch_size))
-            means = _epoch(adam, layers, rows, weights, batches, on_batch)
+            means = _epoch(adam, layers, rows, labels, weights, batches, on_batch)
             if not all(np.isfinite(array).all() for array in (*adam.arrays, means["loss"])):
                 raise _not_finite("training", epoch)
             if validation is not None and len(validation[1]):
@@ -105,16 +105,17 @@ def train(
     return {name: np.array(values) for name, values in curves.items()}
 
 
-def _epoch(adam, layers, rows, weights, batches, on_batch):
+def _epoch(adam, layers, rows, labels, weights, batches, on_batch):
     """One pass over `batches`, arrays of row numbers; returns the means over their rows."""
     sums, seen = np.zeros(2), 0
     for batch in batches:
         # Within a batch any order gives the same step, and a file is read best in its own.
-        x, labels = rows.at(np.sort(batch))
-        h, log_p = stacks.forward(layers, x)
-        row_weights = None if weights is None else weights[labels]
-        sums += stacks.sums(log_p, labels, row_weights)
-        adam.step(stacks.gradients(layers, h, log_p, labels, row_weights))
+        numbers = np.sort(batch)
+        wanted = labels[numbers % len(labels)]
+        h, log_p = stacks.forward(layers, rows[numbers])
+        row_weights = None if weights is None else weights[wanted]
+        sums += stacks.sums(log_p, wanted, row_weights)
+        adam.step(stacks.gradients(layers, h, log_p, wanted, row_weights))
         seen += len(batch)
         if on_batch:
             on_batch(seen, _means(sums, seen))
