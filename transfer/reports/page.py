@@ -36,10 +36,10 @@ HEADINGS = {
     "accuracy": "accuracy",
     "top5": "top 5",
     "macro_f1": "macro F1",
-    "balanced_accuracy": "balanced accuracy",
+    "balanced_accuracy": "balanced",
     "log_loss": "log loss, nats",
-    "ece": "calibration error",
-    "ece_by_chance": "calibration error by chance",
+    "ece": "ECE",
+    "ece_by_chance": "ECE by chance",
 }
 
 
