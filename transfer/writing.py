@@ -1,6 +1,7 @@
 """Files written whole or not at all."""
 
 import contextlib
+import glob
 import json
 import os
 from pathlib import Path
@@ -11,10 +12,12 @@ def replacing(path, mode="w"):
     """A file open for writing (`mode` w: UTF-8, newlines as given; or wb) that takes the place of
     `path` once all went well; a fault or a kill leaves what was there.
 
-    What was there is never written into: it may be one file with DVC's cached copy.
+    What was there is never written into: it may be one file with DVC's cached copy.  What a process
+    that was killed left of an earlier try is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     how = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
@@ -30,6 +33,25 @@ def replacing(path, mode="w"):
     finally:
         with contextlib.suppress(OSError):  # it is gone after success
             part.unlink()
+
+
+def _sweep(path):
+    """Removes the parts of `path` that processes left which are no more."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        number = part.name.split(".")[-2]
+        if number.isdecimal() and not _runs(int(number)):
+            with contextlib.suppress(OSError):  # another one swept it, or it can't be helped
+                part.unlink()
+
+
+def _runs(process):
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def write_json(path, value):
