@@ -40,7 +40,8 @@ def serving(answers, tls=None):
     server = Server(("127.0.0.1", 0), Handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # Stopped within that many seconds, by default half a second for each of many tests.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", log
     finally:

@@ -84,7 +84,7 @@ def _fill(part, name, address, patience, size, wrong):
         may_be_mixed = part.answers != 1 or part.origin[0] != address
         part.restart()
         if is_last or not may_be_mixed:
-            raise DownloadError(fault, lasting=True)
+            raise DownloadError(f"it {fault}", lasting=True)
 
 
 def _bring(part, name, address, patience, size, is_known):

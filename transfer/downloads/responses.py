@@ -68,14 +68,14 @@ class Answer:
                 chunk = self.stream.read1(CHUNK if left is None else min(CHUNK, left))
             except (OSError, ValueError, http.client.HTTPException) as fault:
                 raise _fault(fault, patience) from None
+            waited += time.monotonic() - began  # not what is done with the chunk
             if not chunk:
                 break
-            yield chunk
-            waited += time.monotonic() - began
             came += len(chunk)
             left = None if left is None else left - len(chunk)
+            yield chunk
             if waited >= patience.window:
-                if came < patience.rate * waited:
+                if came < patience.rate * waited and left != 0:
                     raise DownloadError(
                         f"it sent {came:,} bytes in {waited:.0f} s, too slow to wait for"
                     )
