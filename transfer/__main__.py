@@ -217,7 +217,10 @@ def _parser():
     made = command(pin)
     made.add_argument("name", help="a card in models/cards or a folder in data/datasets")
     made = command(mirror)
-    made.epilog = "What is there and whole stays; the same command again goes on where it was."
+    made.epilog = (
+        "What is there and whole stays: the same command again goes on where it was. On the other "
+        "machine `mirror` in params.yaml or $TRANSFER_MIRROR names the folder."
+    )
     made.add_argument("folder", metavar="DIR", help="its files are listed in its SHA256SUMS")
     for flag, what in (("--net", "a card in models/cards"), ("--dataset", "a folder's name")):
         made.add_argument(

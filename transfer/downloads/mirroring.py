@@ -37,15 +37,15 @@ def make(folder, wanted, source, patience=PATIENCE):
         source = mirrors.Mirror()
     done, failed = {}, []
     for want in wanted:
-        if any(file in done for file in want.files):
-            continue  # another net has the same
         try:
             file, digests, is_new = _have(folder, want, source, patience)
         except InputError as fault:
             failed.append(str(fault))
             continue
+        if file.name in done:
+            continue  # another net lists it too
         size = (folder / file.name).stat().st_size
-        done[file] = size, is_new
+        done[file.name] = size, is_new
         notes = [f"{size:,} bytes", "brought" if is_new else "was here"]
         if file.digest and not file.is_published(digests):
             notes.append("not the published file")
