@@ -13,9 +13,9 @@ MD5 = hashlib.md5(BODY).hexdigest()
 NOWHERE = Mirror()
 
 
-def hurried(slept=None, **more):
-    """A Patience that never sleeps; `slept`, a list, takes the seconds that it would have."""
-    return Patience(sleep=(slept if slept is not None else []).append, **more)
+def hurried(sleep=lambda seconds: None, **more):
+    """A Patience that does not sleep, but calls `sleep`."""
+    return Patience(sleep=sleep, **more)
 
 
 def fetch(file, tmp_path, mirror=NOWHERE, patience=None):

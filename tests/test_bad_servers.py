@@ -84,10 +84,8 @@ def test_a_file_that_changed_between_is_fetched_anew(tmp_path, tag):
     def changed(seconds):
         answer.body, answer.tag, answer.cut = BODY, tag.replace("one", "two"), None
 
-    patience = hurried()
-    object.__setattr__(patience, "sleep", changed)
     with serving({"/w.npy": answer}) as (base, _):
-        _, path = fetch(file_at(f"{base}/w.npy"), tmp_path, patience=patience)
+        _, path = fetch(file_at(f"{base}/w.npy"), tmp_path, patience=hurried(changed))
     assert path.read_bytes() == BODY
     assert answer.asked == [None, f"bytes={HALF}-"] + ([] if tag == '"one"' else [None])
 
@@ -138,7 +136,9 @@ def test_cuts_without_end_are_given_up_and_what_came_stays(tmp_path):
     slept = []
     answer = Ranged(BODY, cut=100)
     with serving({"/w.npy": answer}) as (base, _):
-        refused(file_at(f"{base}/w.npy"), tmp_path, r"cut after 400 of 8,000", hurried(slept))
+        refused(
+            file_at(f"{base}/w.npy"), tmp_path, r"cut after 400 of 8,000", hurried(slept.append)
+        )
     assert slept == [1, 2, 4]
     assert kept() == [f"sha256-{SHA}.part"]
     assert (store_folder() / "downloads" / kept()[0]).read_bytes() == BODY[:400]
@@ -170,7 +170,7 @@ def test_a_server_that_cuts_all_and_continues_nothing_is_given_up(tmp_path):
 def test_a_passing_fault_is_tried_again_ever_later(tmp_path, status):
     slept = []
     with serving({"/w.npy": [status, status, status, BODY]}) as (base, _):
-        fetch(file_at(f"{base}/w.npy"), tmp_path, patience=hurried(slept))
+        fetch(file_at(f"{base}/w.npy"), tmp_path, patience=hurried(slept.append))
     assert slept == [1, 2, 4]
     with serving({"/w.npy": status}) as (base, log):
         file = file_at(f"{base}/w.npy", sha256="0" * 64)
@@ -188,7 +188,7 @@ def test_a_server_is_left_alone_as_long_as_it_asks(tmp_path):
     until = email.utils.formatdate(time.time() + 60, usegmt=True)
     answers = [asks_for("7"), asks_for(until), asks_for("next week"), BODY]
     with serving({"/w.npy": answers}) as (base, _):
-        fetch(file_at(f"{base}/w.npy"), tmp_path, patience=hurried(slept))
+        fetch(file_at(f"{base}/w.npy"), tmp_path, patience=hurried(slept.append))
     assert slept == [7, pytest.approx(60, abs=5), 4]
 
 
@@ -310,12 +310,10 @@ def test_what_no_hash_guards_is_continued_by_its_tag_alone(tmp_path, tag):
     def mended(seconds):
         answer.cut = None
 
-    patience = hurried()
-    object.__setattr__(patience, "sleep", mended)
     card = tmp_path / "net.yaml"
     with serving({"/w.npy": answer}) as (base, _):
         card.write_text(f"weights:\n  name: w.npy\n  url: [{base}/gone, {base}/w.npy]\n")
-        pins.pin(card, lambda tree: [tree["weights"]], patience)
+        pins.pin(card, lambda tree: [tree["weights"]], hurried(mended))
     assert f"sha256: {SHA}" in card.read_text()
     assert answer.asked == [None, f"bytes={HALF}-" if tag else None]
 
@@ -334,6 +332,30 @@ def test_redirects_in_a_circle_end(tmp_path):
     with serving({"/a": redirect("/b"), "/b": redirect("/a")}) as (base, log):
         refused(file_at(f"{base}/a"), tmp_path, "it redirects without end: Found")
     assert len(log) < 12
+
+
+def test_the_body_of_a_redirect_is_not_read(tmp_path):
+    sent = []
+
+    def endless(handler):
+        handler.send_response(302)
+        handler.send_header("Location", "/w.npy")
+        handler.end_headers()
+        while len(sent) < 10_000:
+            sent.append(handler.wfile.write(BODY))
+
+    with serving({"/a": endless, "/w.npy": BODY}) as (base, _):
+        fetch(file_at(f"{base}/a"), tmp_path)
+    assert len(sent) < 10_000
+
+
+def test_what_a_server_says_can_drive_no_terminal(tmp_path):
+    def answer(handler):
+        handler.send_response(404, "\x1b[2J\x07gone")
+        handler.end_headers()
+
+    with serving({"/w.npy": answer}) as (base, _):
+        refused(file_at(f"{base}/w.npy"), tmp_path, r"\(HTTP 404 \?\[2J\?gone\)")
 
 
 def test_a_redirect_to_a_file_of_this_machine_is_refused(tmp_path):
@@ -366,7 +388,7 @@ def test_a_certificate_of_nobody_known_is_refused(tmp_path, tls):
     with serving({"/w.npy": BODY}, tls) as (base, log):
         match = r"its certificate is not trusted: .*\$SSL_CERT_FILE"
         slept = []
-        refused(file_at(f"{base}/w.npy"), tmp_path, match, hurried(slept))
+        refused(file_at(f"{base}/w.npy"), tmp_path, match, hurried(slept.append))
         with pytest.raises(InputError, match=match):
             mirrors.find(base)
     assert log == slept == []

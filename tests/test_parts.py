@@ -202,7 +202,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_keeps_what_came(tmp_path, monk
             patch.setattr(parts, "locked", filling)
             match = r"downloads is full \(No space left on device\) after 3,000 bytes of a download"
             with pytest.raises(InputError, match=match):
-                fetch(file, tmp_path, patience=hurried(slept))
+                fetch(file, tmp_path, patience=hurried(slept.append))
         assert (len(log), slept) == (1, [])  # neither time nor another address would help
         assert part().read_bytes() == BODY[:3000]
         _, path = fetch(file, tmp_path)

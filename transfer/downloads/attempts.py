@@ -100,15 +100,9 @@ def _bring(part, name, address, patience, size, is_known):
         if answer.status == UNSATISFIABLE and start and answer.total == start:
             return  # it was whole
         _require_place(part, answer, start, validator)
-        if size and answer.total not in (0, size):
-            kind = ", a web page" if answer.is_html else ""
-            words = f"it has {answer.total:,} bytes{kind}, expected {size:,}"
-            raise DownloadError(words, lasting=True)
         chunks = answer.chunks(patience)
         first = next(chunks, b"")
-        if _is_page(answer, first):
-            who = "it" if answer.address == address else f"{answer.address}, where it leads,"
-            raise DownloadError(f"{who} answers with a web page, not with the file", lasting=True)
+        _require_file(answer, first, address, size)
         if answer.start == 0:
             part.restart()
         part.require_room(max(0, (answer.total or size) - part.length))
@@ -147,13 +141,22 @@ def _require_place(part, answer, start, validator):
         raise DownloadError(fault)
 
 
+def _require_file(answer, first, address, size):
+    """Raises DownloadError where the answer, of which `first` are the first bytes, is not the file
+    of `size` bytes (0: not known); before the part is touched."""
+    if _is_page(answer, first):
+        who = "it" if answer.address == address else f"{answer.address}, where it leads,"
+        raise DownloadError(f"{who} answers with a web page, not with the file", lasting=True)
+    if size and answer.total not in (0, size):
+        raise DownloadError(f"it has {answer.total:,} bytes, expected {size:,}", lasting=True)
+
+
 def _require_whole(length, expected):
     if expected and length != expected:
         raise DownloadError(f"cut after {length:,} of {expected:,} bytes")
 
 
 def _is_page(answer, first):
-    """Whether the answer, of which `first` are the first bytes, is a web page, as proxies and
-    servers send it with status 200 in place of a file."""
+    """Whether it is a web page, as proxies and servers send it with status 200 for a file."""
     text = first[:512].lstrip().lower()
     return text.startswith((b"<!doctype html", b"<html")) or (answer.is_html and text[:1] == b"<")

@@ -24,6 +24,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             raise RedirectError(
                 f"it redirects from https to {newurl}, where anyone may change the file"
             )
+        fp.close()  # else urllib reads the whole body of the redirect, however long
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

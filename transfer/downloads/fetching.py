@@ -83,11 +83,6 @@ def fetch(file, folder, mirror, *, pin, else_try="", patience=PATIENCE):
         kept.link(kept.place(what.algorithm, what.digest), target)
     else:
         digests = copy(what, target)
-    return line(file, digests, target)
-
-
-def line(file, digests, target):
-    """The manifest's line of `file`, which lies at `target` and has `digests` {algorithm: hex}."""
     return {
         "name": file.name,
         "sha256": digests["sha256"],

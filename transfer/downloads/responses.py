@@ -41,7 +41,8 @@ class DownloadError(Exception):
     """
 
     def __init__(self, words, *, lasting=False, wait=0):
-        super().__init__(words)
+        # Servers choose some of the words, and a terminal obeys what can't be printed.
+        super().__init__("".join(c if c.isprintable() else "?" for c in words))
         self.lasting = lasting
         self.wait = wait
 
