@@ -115,7 +115,7 @@ def test_a_mirror_is_made_and_the_stages_run_from_it_alone(workspace, monkeypatc
         f"w.npy: {len(WEIGHTS):,} bytes, brought; licence: BSD",
         f"signs.zip: {len(ARCHIVE):,} bytes, brought; licence: free for research",
         f"labels.csv: {len(LABELS):,} bytes, brought; licence: free for research",
-        f"3 files, {total:,} bytes in M, 3 of them brought now",
+        f"3 files, {total:,} bytes in M, 3 brought now",
     ]
     assert log == ["/lost.npy", "/gone", "/w.npy", "/signs.zip", "/labels.csv"]
     mirror = workspace / "M"
@@ -146,7 +146,7 @@ def test_what_is_whole_stays_and_what_is_damaged_is_brought_anew(workspace):
         code, lines, _ = made(workspace, "--all")
         assert (code, log) == (0, [])
         assert [line.split("; ")[0].split(", ")[-1] for line in lines[1:-1]] == ["was here"] * 3
-        assert lines[-1].endswith("0 of them brought now")
+        assert lines[-1].endswith("0 brought now")
 
         (workspace / "M/signs.zip").write_bytes(ARCHIVE[:-1] + b"?")
         (workspace / "M/SHA256SUMS").unlink()
@@ -277,7 +277,7 @@ def test_a_kill_leaves_a_mirror_that_can_be_used_and_is_gone_on_with(workspace):
         assert set(mirrors.find(str(workspace / "M")).sums) == {"w.npy"}
         code, lines, _ = made(workspace, "--all")
     assert code == 0
-    assert lines[-1].endswith("2 of them brought now")
+    assert lines[-1].endswith("2 brought now")
     assert answer.asked == ["bytes=4000-"]
     assert not part.exists()
 

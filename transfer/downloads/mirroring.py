@@ -53,7 +53,8 @@ def make(folder, wanted, source, patience=PATIENCE):
         yield f"{file.name}: {', '.join(notes)}; licence: {licence}"
     news = sum(is_new for _, is_new in done.values())
     total = sum(size for size, _ in done.values())
-    yield f"{len(done)} files, {total:,} bytes in {folder}, {news} of them brought now"
+    files = "1 file" if len(done) == 1 else f"{len(done)} files"
+    yield f"{files}, {total:,} bytes in {folder}, {news} brought now"
     if failed:
         count = f"{len(failed)} of {len(done) + len(failed)}"
         raise InputError(f"{count} files are not in {folder}: {'; '.join(failed)}")
