@@ -1,8 +1,10 @@
 """Downloads from servers on localhost that misbehave: each is borne, or refused in one sentence."""
 
+import contextlib
 import email.utils
 import hashlib
 import http.server
+import socket
 import ssl
 import threading
 import time
@@ -468,6 +470,43 @@ def test_proxies_of_the_environment_are_used(tmp_path, monkeypatch):
             fetch(file_at(f"{base}/w.npy"), tmp_path)
         assert (len(asked), log) == (1, ["/w.npy"])
         proxy.shutdown()
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_proxy_only_passes_on_what_is_encrypted(tmp_path, monkeypatch, tls):
+    asked = []
+
+    class Tunnel(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self):
+            asked.append(self.path)
+            host, _, port = self.path.partition(":")
+            with socket.create_connection((host, int(port))) as server:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=relay, args=(server, self.connection), daemon=True)
+                back.start()
+                relay(self.connection, server)
+                back.join(5)
+
+        def log_message(self, *args):
+            pass
+
+    def relay(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tunnel) as proxy,
+        serving({"/w.npy": BODY}, tls) as (base, log),
+    ):
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.server_port}")
+        _, path = fetch(file_at(f"{base}/w.npy"), tmp_path)
+        proxy.shutdown()
+    assert path.read_bytes() == BODY
+    assert (asked, log) == ([base.removeprefix("https://")], ["/w.npy"])
 
 
 # Time

@@ -216,6 +216,27 @@ def test_lines_of_others_stay_and_their_own_files_are_not_replaced(workspace):
     assert set(mirrors.find(str(mirror)).sums) == {"labels.csv", "signs.zip", "zebra.bin"}
 
 
+def test_nets_that_list_the_same_file_ask_for_it_once(workspace):
+    with serving({}) as (base, log):
+        described(workspace, base)
+        (workspace / "models/cards/same.yaml").write_text(
+            (workspace / "models/cards/net.yaml").read_text()
+        )
+        code, _, err = made(workspace, "--net", "net", "same")
+    assert (code, log) == (1, ["/lost.npy", "/gone", "/w.npy"])
+    assert err.startswith("error: 1 of 1 files are not in M: ")
+
+
+def test_a_damaged_list_is_told_before_anything_is_brought(workspace):
+    (workspace / "M").mkdir()
+    (workspace / "M/SHA256SUMS").write_text("nonsense\n")
+    with serving(answers()) as (base, log):
+        described(workspace, base)
+        code, out, err = made(workspace, "--all")
+    assert (code, out[1:], log) == (1, [], [])
+    assert "SHA256SUMS, line 1: expected `sha256  name`, received 'nonsense'" in err
+
+
 def test_a_mirror_of_a_mirror(workspace, monkeypatch):
     """From a folder and over the web; a mirror that is named and made at once is no source."""
     with serving(answers()) as (base, _):

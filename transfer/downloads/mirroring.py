@@ -35,15 +35,17 @@ def make(folder, wanted, source, patience=PATIENCE):
     folder.mkdir(parents=True, exist_ok=True)
     if source.address and not source.is_web and Path(source.address).resolve() == folder.resolve():
         source = mirrors.Mirror()
+    _sums(folder)  # a damaged list is told once, before a byte is brought
     done, failed = {}, []
-    for want in wanted:
+    # Nets share files: each is tried once.
+    for want in {want.files: want for want in wanted}.values():
         try:
             file, digests, is_new = _have(folder, want, source, patience)
         except InputError as fault:
             failed.append(str(fault))
             continue
         if file.name in done:
-            continue  # another net lists it too
+            continue  # another net lists it, with other alternatives
         size = (folder / file.name).stat().st_size
         done[file.name] = size, is_new
         notes = [f"{size:,} bytes", "brought" if is_new else "was here"]
