@@ -8,7 +8,8 @@ import pytest
 
 from tests.downloading import BODY, MD5, SHA, SHA1, fetch, hurried
 from tests.servers import serving
-from transfer.downloads import fetching, manifests, mirrors, pins
+from transfer import trees
+from transfer.downloads import fetching, files, manifests, mirrors, pins
 from transfer.downloads.files import File, digests_of
 from transfer.downloads.kept import store_folder
 from transfer.errors import InputError
@@ -257,6 +258,32 @@ def test_manifest_round_trip_and_faults(tmp_path):
     with pytest.raises(InputError, match="is not here; run `dvc repro`"):
         manifests.read(tmp_path / "none")
     assert manifests.origin_of([{"origin": "published"}, {"origin": "mirror"}]) == "mirror"
+
+
+def described(tmp_path, text):
+    (tmp_path / "file.yaml").write_text(text)
+    return files.described(trees.read(tmp_path / "file.yaml"))
+
+
+def test_a_file_has_one_address_or_several(tmp_path):
+    one, two = "https://a.example/w", "http://b.example/w"
+    assert described(tmp_path, "name: w").urls == ()
+    assert described(tmp_path, f"name: w\nurl: {one}").urls == (one,)
+    assert described(tmp_path, f"name: w\nurl: [{one}, {two}]").urls == (one, two)
+
+
+@pytest.mark.parametrize(
+    "url", ["7", "[7]", "['']", "file:///etc/passwd", "ftp://host/w", "[https://host/w, w]", "{}"]
+)
+def test_other_addresses_are_refused(tmp_path, url):
+    with pytest.raises(InputError, match=r"line 2: url needs addresses of http or https; received"):
+        described(tmp_path, f"name: w\nurl: {url}")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a\\nb  c", " w", "w ", "\\x1b[2J", "a\\0"])
+def test_names_that_could_be_taken_for_something_else_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"name needs the plain name of a file; received"):
+        described(tmp_path, f'name: "{name}"')
 
 
 def test_digests_are_those_of_hashlib(tmp_path):

@@ -39,7 +39,9 @@ def described(tree, *further):
     """
     tree.expect_keys("name", "url", *ALGORITHMS, "size", *further)
     name = tree.get("name", str, "")
-    if not name or name in (".", "..") or set(name) & set("/\\\0"):
+    # Its name is to be a whole line's end in a mirror's SHA256SUMS, too.
+    is_line = name.isprintable() and name == name.strip()
+    if not name or name in (".", "..") or set(name) & set("/\\") or not is_line:
         raise tree.fault(f"needs the plain name of a file; received {name!r}", "name")
     for key, length in ALGORITHMS.items():
         digest = tree.get(key, str, "")
