@@ -19,6 +19,10 @@ def mirror():
 
 @pytest.fixture(autouse=True)
 def _own_store(tmp_path_factory, monkeypatch):
-    """No test reads or writes the user's store, or takes the user's mirror for the default."""
+    """No test reads or writes the user's store, takes the user's mirror for the default, or asks
+    the user's proxy for servers of its own."""
     monkeypatch.setenv("TRANSFER_STORE", str(tmp_path_factory.mktemp("store")))
     monkeypatch.delenv("TRANSFER_MIRROR", raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

@@ -58,7 +58,7 @@ def test_unknown_net_lists_the_nearest_first():
 
 
 def test_fields(card):
-    assert card.weights[0].url == "https://host/w.npy"
+    assert card.weights[0].urls == ("https://host/w.npy",)
     assert card.layers == ("a", "b")
     assert chosen_layers(card, "card") == (("b", 2),)
     assert chosen_layers(card, ["a:3", "b"]) == (("a", 3), ("b", 1))

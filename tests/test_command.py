@@ -34,7 +34,9 @@ def test_pin_of_what_is_pinned():
     assert "every file has a hash" in out
 
 
-COMMANDS = tuple("pin predict imagenet embeddings report store export compare budget table".split())
+COMMANDS = tuple(
+    "pin mirror predict imagenet embeddings report store export compare budget table".split()
+)
 HEAVY = ("numpy", "openvino", "PIL", "pyarrow", "tensorflow", "yaml")
 
 
@@ -72,6 +74,7 @@ def test_what_computes_nothing_starts_at_once(words, lazy):
         (["export", "--to", "floppy"], "error: unknown format 'floppy'; known: "),
         (["embeddings", "out.parquet"], "error: params.yaml is not here; run in the repository's"),
         (["imagenet", "a.png"], "error: params.yaml is not here; run in the repository's root"),
+        (["mirror", "m", "--all"], "error: params.yaml is not here; run in the repository's root"),
     ],
 )
 def test_in_a_folder_without_anything_each_says_one_sentence(tmp_path, words, sentence):

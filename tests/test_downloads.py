@@ -6,22 +6,13 @@ import threading
 
 import pytest
 
+from tests.downloading import BODY, MD5, SHA, SHA1, fetch, hurried
 from tests.servers import serving
-from transfer.downloads import fetching, manifests, mirrors, pins
-from transfer.downloads.fetching import digests_of
-from transfer.downloads.files import File
+from transfer import trees
+from transfer.downloads import fetching, files, manifests, mirrors, pins
+from transfer.downloads.files import File, digests_of
 from transfer.downloads.kept import store_folder
 from transfer.errors import InputError
-
-BODY = b"weights " * 1000
-SHA = hashlib.sha256(BODY).hexdigest()
-SHA1 = hashlib.sha1(BODY).hexdigest()
-MD5 = hashlib.md5(BODY).hexdigest()
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch):
-    monkeypatch.setattr(fetching.time, "sleep", lambda seconds: None)
 
 
 def mirror_folder(folder, name="w.npy", body=BODY, digest=None):
@@ -29,12 +20,6 @@ def mirror_folder(folder, name="w.npy", body=BODY, digest=None):
     (folder / name).write_bytes(body)
     (folder / "SHA256SUMS").write_text(f"{digest or hashlib.sha256(body).hexdigest()}  {name}\n")
     return folder
-
-
-def fetch(file, tmp_path, mirror=mirrors.Mirror()):  # noqa: B008
-    out = tmp_path / "out"
-    out.mkdir(exist_ok=True)
-    return fetching.fetch(file, out, mirror, pin="net"), out / file.name
 
 
 def test_from_a_mirror_folder_published_only_where_the_hash_is(tmp_path):
@@ -54,7 +39,7 @@ def test_the_mirrors_own_file_is_never_linked(tmp_path):
 
 
 def test_of_alternatives_the_one_that_the_mirror_has_comes_first(tmp_path):
-    files = [File("a.npy"), File("b.bin", "http://host/b.bin"), File("w.npy")]
+    files = [File("a.npy"), File("b.bin", ("http://host/b.bin",)), File("w.npy")]
     mirror = mirrors.find(str(mirror_folder(tmp_path / "m")))
     assert fetching.available(files, mirror).name == "w.npy"
     assert fetching.available(files, mirrors.Mirror()).name == "b.bin"
@@ -72,7 +57,7 @@ def test_wrong_hash_in_a_mirror_leaves_nothing(tmp_path):
 
 def test_public_address_is_downloaded_once(tmp_path):
     with serving({"/w.npy": BODY}) as (base, log):
-        file = File("w.npy", f"{base}/w.npy", md5=MD5)
+        file = File("w.npy", (f"{base}/w.npy",), md5=MD5)
         assert fetch(file, tmp_path)[0]["origin"] == "published"
         line, path = fetch(file, tmp_path)
     assert log == ["/w.npy"]
@@ -82,7 +67,7 @@ def test_public_address_is_downloaded_once(tmp_path):
 
 def test_a_damaged_kept_file_is_fetched_again(tmp_path):
     with serving({"/w.npy": BODY}) as (base, log):
-        file = File("w.npy", f"{base}/w.npy", sha256=SHA)
+        file = File("w.npy", (f"{base}/w.npy",), sha256=SHA)
         fetch(file, tmp_path)
         (store_folder() / "downloads" / f"sha256-{SHA}").write_bytes(b"rot")
         _, path = fetch(file, tmp_path)
@@ -92,23 +77,23 @@ def test_a_damaged_kept_file_is_fetched_again(tmp_path):
 
 def test_a_hash_of_the_other_kind_costs_no_download(tmp_path):
     with serving({"/w.npy": BODY}) as (base, log):
-        fetch(File("w.npy", f"{base}/w.npy", sha1=SHA1), tmp_path)
-        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
-        fetch(File("w.npy", f"{base}/w.npy", md5=MD5), tmp_path)
+        fetch(File("w.npy", (f"{base}/w.npy",), sha1=SHA1), tmp_path)
+        fetch(File("w.npy", (f"{base}/w.npy",), sha256=SHA), tmp_path)
+        fetch(File("w.npy", (f"{base}/w.npy",), md5=MD5), tmp_path)
         assert log == ["/w.npy"]
 
 
 def test_a_file_that_the_mirror_lacks_comes_from_its_public_address(tmp_path):
     with serving({"/w.npy": BODY}) as (base, log):
         mirror = mirrors.find(str(mirror_folder(tmp_path / "m", name="other.npy")))
-        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path, mirror)
+        fetch(File("w.npy", (f"{base}/w.npy",), sha256=SHA), tmp_path, mirror)
         assert log == ["/w.npy"]
 
 
 def test_a_web_mirror_wins_over_the_public_address(tmp_path):
     with serving({"/m/SHA256SUMS": f"{SHA}  w.npy\n".encode(), "/m/w.npy": BODY}) as (base, log):
         mirror = mirrors.find(f"{base}/m/")
-        line, _ = fetch(File("w.npy", f"{base}/public"), tmp_path, mirror)
+        line, _ = fetch(File("w.npy", (f"{base}/public",)), tmp_path, mirror)
         assert log == ["/m/SHA256SUMS", "/m/w.npy"]
         assert line["origin"] == "mirror"
 
@@ -116,19 +101,19 @@ def test_a_web_mirror_wins_over_the_public_address(tmp_path):
 def test_passing_faults_are_tried_again_and_lasting_ones_are_not(tmp_path):
     cut = (BODY[:100], len(BODY))
     with serving({"/w.npy": [503, cut, BODY], "/gone": 404}) as (base, log):
-        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
+        fetch(File("w.npy", (f"{base}/w.npy",), sha256=SHA), tmp_path)
         assert len(log) == 3
         with pytest.raises(InputError, match=r"HTTP 404 Not Found.*name a mirror"):
-            fetch(File("w", f"{base}/gone", sha256="b" * 64), tmp_path)
+            fetch(File("w", (f"{base}/gone",), sha256="b" * 64), tmp_path)
         assert log.count("/gone") == 1
 
 
 def test_wrong_bytes_from_a_public_address_are_not_kept(tmp_path):
     with (
-        serving({"/w.npy": b"<html>error page"}) as (base, _),
+        serving({"/w.npy": b"other bytes"}) as (base, _),
         pytest.raises(InputError, match=f"expected {SHA} by what is pinned for net"),
     ):
-        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
+        fetch(File("w.npy", (f"{base}/w.npy",), sha256=SHA), tmp_path)
     assert list((store_folder() / "downloads").iterdir()) == []
 
 
@@ -136,9 +121,16 @@ def test_no_network_names_both_ways_out(tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    file = File("w.npy", f"http://127.0.0.1:{port}/w.npy", sha256=SHA)
+    file = File("w.npy", (f"http://127.0.0.1:{port}/w.npy",), sha256=SHA)
     with pytest.raises(InputError, match=r"refused.*name a mirror.*TRANSFER_MIRROR, or by random"):
-        fetching.fetch(file, tmp_path, mirrors.Mirror(), pin="net", else_try=", or by random")
+        fetching.fetch(
+            file,
+            tmp_path,
+            mirrors.Mirror(),
+            pin="net",
+            else_try=", or by random",
+            patience=hurried(),
+        )
 
 
 def test_no_address_and_no_hash(tmp_path):
@@ -148,7 +140,7 @@ def test_no_address_and_no_hash(tmp_path):
     with pytest.raises(InputError, match=rf"and the mirror {tmp_path / 'm'} lacks it"):
         fetch(File("w.npy"), tmp_path, mirror)
     with pytest.raises(InputError, match="`python -m transfer pin net` downloads it once"):
-        fetch(File("w.npy", "http://127.0.0.1:9/w.npy"), tmp_path)
+        fetch(File("w.npy", ("http://127.0.0.1:9/w.npy",)), tmp_path)
 
 
 def test_which_mirror(tmp_path, monkeypatch):
@@ -207,9 +199,9 @@ def test_a_server_that_does_not_speak_http(tmp_path):
         threading.Thread(target=answer, daemon=True).start()
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(InputError, match="can't be used"):
-            mirrors.find(address)
+            mirrors.find(address, hurried())
         with pytest.raises(InputError, match="can't be had from"):
-            fetch(File("w", f"{address}/w", sha256=SHA), tmp_path)
+            fetch(File("w", (f"{address}/w",), sha256=SHA), tmp_path)
 
 
 def test_sums_as_other_tools_write_them(tmp_path):
@@ -233,7 +225,7 @@ def test_pin_writes_the_hash_and_keeps_comments(tmp_path):
         assert lines[0] == f"w.npy: {len(BODY):,} bytes, sha256 {SHA}"
         assert "nothing to pin" in pins.pin(card, lambda tree: [tree["weights"]])[0]
         # What was pinned is not fetched a second time.
-        fetch(File("w.npy", f"{base}/w.npy", sha256=SHA), tmp_path)
+        fetch(File("w.npy", (f"{base}/w.npy",), sha256=SHA), tmp_path)
         assert log == ["/w.npy"]
 
 
@@ -266,6 +258,32 @@ def test_manifest_round_trip_and_faults(tmp_path):
     with pytest.raises(InputError, match="is not here; run `dvc repro`"):
         manifests.read(tmp_path / "none")
     assert manifests.origin_of([{"origin": "published"}, {"origin": "mirror"}]) == "mirror"
+
+
+def described(tmp_path, text):
+    (tmp_path / "file.yaml").write_text(text)
+    return files.described(trees.read(tmp_path / "file.yaml"))
+
+
+def test_a_file_has_one_address_or_several(tmp_path):
+    one, two = "https://a.example/w", "http://b.example/w"
+    assert described(tmp_path, "name: w").urls == ()
+    assert described(tmp_path, f"name: w\nurl: {one}").urls == (one,)
+    assert described(tmp_path, f"name: w\nurl: [{one}, {two}]").urls == (one, two)
+
+
+@pytest.mark.parametrize(
+    "url", ["7", "[7]", "['']", "file:///etc/passwd", "ftp://host/w", "[https://host/w, w]", "{}"]
+)
+def test_other_addresses_are_refused(tmp_path, url):
+    with pytest.raises(InputError, match=r"line 2: url needs addresses of http or https; received"):
+        described(tmp_path, f"name: w\nurl: {url}")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a\\nb  c", " w", "w ", "\\x1b[2J", "a\\0"])
+def test_names_that_could_be_taken_for_something_else_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"name needs the plain name of a file; received"):
+        described(tmp_path, f'name: "{name}"')
 
 
 def test_digests_are_those_of_hashlib(tmp_path):

@@ -90,7 +90,17 @@ def test_the_courses_command_line_is_there():
     assert commands("python feature_extraction.py")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/benchmarks.md", *map(str, FOLDERS)])
+def test_the_tests_that_trust_rests_on_are_here():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/trust.md").read_text(encoding="utf-8")))
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")]
+    here = {name for text in texts for name in re.findall(r"^def (test_\w+)", text, re.M)}
+    assert named
+    assert not named - here
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/benchmarks.md", "docs/trust.md", *map(str, FOLDERS)]
+)
 def test_links_lead_to_what_is_here(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]

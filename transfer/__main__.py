@@ -43,6 +43,54 @@ def _weights_files(tree):
                 yield file
 
 
+def mirror(folder, net, dataset, all):
+    """Make a mirror of networks and datasets, for machines without internet."""
+    from transfer import params
+    from transfer.datasets import sources
+    from transfer.downloads import mirroring, mirrors
+    from transfer.nets import cards
+
+    if not (net or dataset or all):
+        raise errors.InputError("nothing is named to mirror; add --net, --dataset or --all")
+    nets = [*(cards.known() if all else net)]
+    datasets = [*(sources.known() if all else dataset)]
+    wanted = [*_wanted_of_nets(nets), *_wanted_of_datasets(datasets)]
+    source = mirrors.find(params.read("mirror")["mirror"])
+    for line in mirroring.make(folder, wanted, source):
+        print(line, flush=True)
+
+
+def _wanted_of_nets(names):
+    """What the cards list, and the names of the classes of the nets that have classes."""
+    from transfer.downloads.mirroring import Wanted
+    from transfer.nets import cards, classes
+
+    for name in names:
+        if name not in cards.known():
+            raise errors.unknown("net", name, cards.known())
+        card = cards.load(cards.CARDS / f"{name}.yaml")
+        groups = cards.listed(card)
+        yield from (Wanted(files, name) for files in groups)
+        if card.classifier:
+            yield Wanted((classes.CLASSES,), name)
+        if not groups:
+            print(f"{name}: no file to mirror, its filters are drawn")
+
+
+def _wanted_of_datasets(names):
+    from transfer.datasets import sources
+    from transfer.downloads.mirroring import Wanted
+
+    for name in names:
+        if name not in sources.known():
+            raise errors.unknown("dataset", name, sources.known())
+        source = sources.load(sources.FOLDER / name)
+        yield from (Wanted((file,), name, source.licence) for file in source.files)
+        if not source.files:
+            how = "it is rendered" if source.kind == "render" else "its images are your own"
+            print(f"{name}: no file to mirror, {how}")
+
+
 def predict(photo, head, top, json):
     """Classify pictures with the trained head."""
     from transfer.heads import trained
@@ -168,6 +216,17 @@ def _parser():
 
     made = command(pin)
     made.add_argument("name", help="a card in models/cards or a folder in data/datasets")
+    made = command(mirror)
+    made.epilog = (
+        "What is there and whole stays: the same command again goes on where it was. On the other "
+        "machine `mirror` in params.yaml or $TRANSFER_MIRROR names the folder."
+    )
+    made.add_argument("folder", metavar="DIR", help="its files are listed in its SHA256SUMS")
+    for flag, what in (("--net", "a card in models/cards"), ("--dataset", "a folder's name")):
+        made.add_argument(
+            flag, nargs="+", action="extend", default=[], metavar="NAME", help=f"{what}; repeatable"
+        )
+    made.add_argument("--all", action="store_true", help="every net and dataset")
     made = _of_pictures(command(predict))
     made.epilog = f"The head's own recipe decides, not params.yaml. {EXITS}"
     made.add_argument("--head", metavar="PATH", help="default: models/head.npz")

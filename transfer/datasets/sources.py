@@ -5,7 +5,7 @@
     homepage: https://...
     layout: cifar10                  # a name in readers.LAYOUTS; class_folders if left out
     classes: [cat, dog]              # names of the numbers 0, 1, ..., for the layouts of NUMBERED
-    files: [{name: a.tar.gz, url: https://..., sha256: ..., md5: ..., size: 1}]
+    files: [{name: a.tar.gz, url: https://... or [...], sha256: ..., md5: ..., size: 1}]
     render: {...}                    # instead of files: what sample.render is given
     split: {validation: 0.2, test: 0.2}
     flip: true                       # mirroring keeps the label

@@ -5,41 +5,44 @@ that a mirror's SHA256SUMS lists comes from there and is checked against that li
 comes from its public address and is checked against the hash that stands in git.
 """
 
-import hashlib
-import http.client
-import os
-import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
-from transfer.downloads import kept
-from transfer.downloads.files import ALGORITHMS
-from transfer.downloads.mirrors import TIMEOUT, reason
-from transfer.errors import InputError
-
-CHUNK = 1 << 20  # bytes read at a time
-TRIES = 3
+from transfer.downloads import attempts, kept, parts
+from transfer.downloads.files import CHUNK, Digests, digests_of
+from transfer.downloads.mirrors import SUMS
+from transfer.downloads.responses import PATIENCE, DownloadError, reason
+from transfer.errors import FULL, InputError
+from transfer.writing import replacing
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The path or address to get a file from, the digest its bytes must have, and who says so."""
+    """The path, or the addresses in their order, to get a file from; the digest its bytes must
+    have, and who says so; how many they must be (0: not known)."""
 
-    address: str
+    addresses: tuple[str, ...]
     is_web: bool
     algorithm: str
     digest: str
     said_by: str
+    size: int = 0
+
+    def fault(self, digests):
+        """What is wrong with bytes of `digests` {algorithm: hex}, or ""."""
+        received = digests[self.algorithm]
+        if received == self.digest:
+            return ""
+        return (
+            f"has {self.algorithm} {received}, expected {self.digest} by {self.said_by}; it was "
+            f"not used: it is damaged, or another file than the one meant"
+        )
 
 
 def available(files, mirror):
     """The one of `files`, alternatives of equal worth and at least one, to fetch: the first that
     the mirror lists, else the first that has an address, else the first."""
     listed = [file for file in files if file.name in mirror.sums]
-    return [*listed, *(file for file in files if file.url), *files][0]
+    return [*listed, *(file for file in files if file.urls), *files][0]
 
 
 def plan(file, mirror, *, pin, else_try=""):
@@ -49,10 +52,10 @@ def plan(file, mirror, *, pin, else_try=""):
     """
     if file.name in mirror.sums:
         digest = mirror.sums[file.name]
-        return Plan(
-            mirror.at(file.name), mirror.is_web, "sha256", digest, "the mirror's SHA256SUMS"
-        )
-    if not file.url:
+        size = file.size if digest == file.sha256 else 0
+        where = (mirror.at(file.name),)
+        return Plan(where, mirror.is_web, "sha256", digest, f"the mirror's {SUMS}", size)
+    if not file.urls:
         lacks = f"the mirror {mirror.address} lacks it" if mirror.address else "no mirror is given"
         raise InputError(
             f"{file.name} has no public address and {lacks}; name a mirror that has it by "
@@ -60,23 +63,26 @@ def plan(file, mirror, *, pin, else_try=""):
         )
     if file.digest is None:
         raise InputError(
-            f"no hash is known for {file.url}, so its bytes can't be trusted; "
+            f"no hash is known for {file.urls[0]}, so its bytes can't be trusted; "
             f"`python -m transfer pin {pin}` downloads it once and writes its sha256 down"
         )
-    return Plan(file.url, True, *file.digest, f"what is pinned for {pin}")
+    return Plan(file.urls, True, *file.digest, f"what is pinned for {pin}", file.size)
 
 
-def fetch(file, folder, mirror, *, pin, else_try=""):
-    """Puts `file` into `folder`, checked; returns its line for the manifest, a dict."""
+def fetch(file, folder, mirror, *, pin, else_try="", patience=PATIENCE):
+    """Puts `file` into `folder`, checked; returns its line for the manifest, a dict.
+
+    What comes over the web is kept in the store; so is the part that came before a cut.  Raises
+    InputError where the file can't be had or is another than it must be: it is not there then.
+    """
     what = plan(file, mirror, pin=pin, else_try=else_try)
     target = folder / file.name
     target.unlink(missing_ok=True)
     if what.is_web:
-        digests = _from_web(file, what, else_try)
+        digests = _keep(file, what, else_try, patience)
         kept.link(kept.place(what.algorithm, what.digest), target)
     else:
-        # A copy, never a link: DVC write-protects what it links, and a mirror is not ours.
-        digests = _from_folder(file, what, target)
+        digests = copy(what, target)
     return {
         "name": file.name,
         "sha256": digests["sha256"],
@@ -85,94 +91,62 @@ def fetch(file, folder, mirror, *, pin, else_try=""):
     }
 
 
-def download(address, path, file, else_try=""):
-    """Downloads `address` to `path`, tried several times; returns {algorithm: hex}.
+def fill(part, name, addresses, patience, *, what=None, else_try=""):
+    """Fills the Part from `addresses`, checked by the Plan `what`; without one, nothing is checked.
 
-    Raises InputError where it can't be had; nothing is checked here.
+    Raises InputError that says why none of them gives the file.
     """
-    for attempt in range(1, TRIES + 1):
-        try:
-            with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
-                declared = int(answer.headers.get("Content-Length") or 0)
-                return _write(answer, path, file, declared)
-        except (OSError, ValueError, http.client.HTTPException) as fault:
-            lasting = isinstance(fault, urllib.error.HTTPError) and fault.code < 500
-            if lasting or attempt == TRIES:
-                raise InputError(
-                    f"{file.name} can't be had from {address} ({reason(fault)}); name a mirror "
-                    f"that has it by `mirror` in params.yaml or $TRANSFER_MIRROR{else_try}"
-                ) from None
-            time.sleep(attempt)
-    return None
-
-
-def digests_of(path):
-    """{algorithm: hex} of the file `path`; md5 or sha1 is all that some publishers give."""
-    with path.open("rb") as file:
-        return _digests(iter(lambda: file.read(CHUNK), b""))
-
-
-def _from_web(file, what, else_try):
-    here = kept.place(what.algorithm, what.digest)
-    if here.exists():
-        digests = digests_of(here)
-        if digests[what.algorithm] == what.digest:
-            return digests
-    with kept.partial() as part:
-        digests = download(what.address, part, file, else_try)
-        _check(what, digests)
-        kept.keep(part, digests)
-    return digests
-
-
-def _from_folder(file, what, target):
+    size, wrong = (what.size, what.fault) if what else (0, None)
     try:
-        with open(what.address, "rb") as source:
-            digests = _write(source, target, file, os.fstat(source.fileno()).st_size)
-    except OSError as fault:
+        attempts.fill(part, name, addresses, patience, size=size, wrong=wrong)
+    except DownloadError as fault:
         raise InputError(
-            f"{what.address} is listed by its mirror but can't be read ({reason(fault)})"
+            f"{name} can't be had from {fault}; name a mirror that has it by `mirror` in "
+            f"params.yaml or $TRANSFER_MIRROR{else_try}"
         ) from None
+
+
+def copy(what, target):
+    """Copies the file of a mirror's folder, checked, to `target`; returns {algorithm: hex}.
+
+    A copy, never a link: DVC write-protects what it links, and a mirror is not ours.  Raises
+    InputError where it can't be read or its hash is wrong: `target` is as before then.
+    """
+    address, digests = what.addresses[0], Digests()
     try:
-        _check(what, digests)
-    except InputError:
-        target.unlink()
-        raise
-    return digests
-
-
-def _write(source, path, file, declared):
-    """Copies the stream `source` of `declared` bytes (0: not known) to `path`; its digests."""
-
-    def chunks(out, bar):
-        while chunk := source.read(CHUNK):
-            out.write(chunk)
-            bar.update(len(chunk))
-            yield chunk
-
-    total = declared or file.size or None
-    with (
-        path.open("wb") as out,
-        tqdm(desc=file.name, total=total, unit="B", unit_scale=True, disable=None) as bar,
-    ):
-        digests = _digests(chunks(out, bar))
-        if declared and out.tell() != declared:
-            raise OSError(f"cut after {out.tell():,} of {declared:,} bytes")
-    return digests
-
-
-def _digests(chunks):
-    running = {name: hashlib.new(name, usedforsecurity=name == "sha256") for name in ALGORITHMS}
-    for chunk in chunks:
-        for digest in running.values():
-            digest.update(chunk)
-    return {name: digest.hexdigest() for name, digest in running.items()}
-
-
-def _check(what, digests):
-    received = digests[what.algorithm]
-    if received != what.digest:
+        with open(address, "rb") as source, replacing(target, "wb") as out:
+            while chunk := source.read(CHUNK):
+                out.write(chunk)
+                digests.update(chunk)
+            if fault := what.fault(digests.hex()):
+                raise InputError(f"{address} {fault}")
+    except OSError as fault:
+        if fault.errno in FULL or fault.filename not in (None, address):
+            raise
         raise InputError(
-            f"{what.address} has {what.algorithm} {received}, expected {what.digest} by "
-            f"{what.said_by}; it was not used: it is damaged, or another file than the one meant"
-        )
+            f"{address} is listed by its mirror but can't be read ({reason(fault)})"
+        ) from None
+    return digests.hex()
+
+
+def whole(path, what):
+    """{algorithm: hex} of the file `path` where it is the one that the Plan `what` means; else
+    None, also where there is none."""
+    if not path.is_file():
+        return None
+    digests = digests_of(path)
+    return None if what.fault(digests) else digests
+
+
+def _keep(file, what, else_try, patience):
+    """Sees to it that the store has the file; returns {algorithm: hex}."""
+    here = kept.place(what.algorithm, what.digest)
+    if digests := whole(here, what):
+        return digests
+    with parts.held(kept.part(what.algorithm, what.digest), file.name) as part:
+        if digests := whole(here, what):  # another process brought it meanwhile
+            part.restart()
+            return digests
+        fill(part, file.name, what.addresses, patience, what=what, else_try=else_try)
+        kept.keep(part)
+        return part.digests

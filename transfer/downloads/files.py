@@ -1,21 +1,25 @@
-"""A public file: its name and address, and the hashes its bytes must have."""
+"""A public file: its name and addresses, and the hashes its bytes must have."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 
 ALGORITHMS = {"sha256": 64, "sha1": 40, "md5": 32}  # hexadecimal digits; the strongest first
+CHUNK = 1 << 20  # bytes read at a time
 
 
 @dataclass(frozen=True)
 class File:
-    """A public file: its name, address and what is known of its bytes ("" or 0: not known)."""
+    """A public file: its name, the addresses that give it, tried in their order, and what is known
+    of its bytes ("" or 0: not known)."""
 
     name: str
-    url: str = ""
+    urls: tuple[str, ...] = ()
     sha256: str = ""
     md5: str = ""
     size: int = 0
     sha1: str = ""
+    licence: str = ""  # for people
 
     @property
     def digest(self):
@@ -31,11 +35,13 @@ class File:
 def described(tree, *further):
     """The File that `tree`, a part of a YAML file, describes; it may hold the keys `further` too.
 
-    Raises InputError, with the line, for a fault.
+    `url` is one address or a list of addresses.  Raises InputError, with the line, for a fault.
     """
     tree.expect_keys("name", "url", *ALGORITHMS, "size", *further)
     name = tree.get("name", str, "")
-    if not name or name in (".", "..") or set(name) & set("/\\\0"):
+    # Its name is to be a whole line's end in a mirror's SHA256SUMS, too.
+    is_line = name.isprintable() and name == name.strip()
+    if not name or name in (".", "..") or set(name) & set("/\\") or not is_line:
         raise tree.fault(f"needs the plain name of a file; received {name!r}", "name")
     for key, length in ALGORITHMS.items():
         digest = tree.get(key, str, "")
@@ -44,5 +50,41 @@ def described(tree, *further):
     size = tree.get("size", int, 0)
     if isinstance(size, bool) or size < 0:
         raise tree.fault(f"needs a number of bytes; received {size!r}", "size")
-    given = {key: tree.get(key, str, "") for key in ("url", *ALGORITHMS)}
-    return File(name, size=size, **given)
+    given = {key: tree.get(key, str, "") for key in (*ALGORITHMS, "licence")}
+    return File(name, _addresses(tree), size=size, **given)
+
+
+def _addresses(tree):
+    """The addresses under `url`: one, or a list of them."""
+    given = tree.value.get("url", "")
+    urls = given if isinstance(given, list) else [given] if given != "" else []
+    for url in urls:
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            raise tree.fault(f"needs addresses of http or https; received {url!r}", "url")
+    return tuple(urls)
+
+
+class Digests:
+    """The hashes of bytes that come one chunk after another."""
+
+    def __init__(self):
+        self._running = {
+            name: hashlib.new(name, usedforsecurity=name == "sha256") for name in ALGORITHMS
+        }
+
+    def update(self, chunk):
+        for digest in self._running.values():
+            digest.update(chunk)
+
+    def hex(self):
+        """{algorithm: hex} so far; md5 or sha1 is all that some publishers give."""
+        return {name: digest.hexdigest() for name, digest in self._running.items()}
+
+
+def digests_of(path):
+    """{algorithm: hex} of the file `path`."""
+    digests = Digests()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digests.update(chunk)
+    return digests.hex()

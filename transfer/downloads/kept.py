@@ -1,11 +1,14 @@
 """Where files are kept that outlive a run."""
 
-import contextlib
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
 import platformdirs
+
+from transfer.downloads.files import CHUNK
+from transfer.writing import replacing
 
 
 def store_folder():
@@ -18,33 +21,44 @@ def place(algorithm, digest):
     return _downloads() / f"{algorithm}-{digest}"
 
 
-@contextlib.contextmanager
-def partial():
-    """The path of a file that is being downloaded; it is gone afterwards unless it was moved."""
-    part = _downloads() / f"{os.getpid()}.part"
-    part.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
+def part(algorithm, digest):
+    """The path of what has come of the file of that hash, while it is downloaded."""
+    return _downloads() / f"{algorithm}-{digest}.part"
 
 
-def keep(part, digests):
-    """Moves the file `part`, of `digests` {algorithm: hex}, to its places: one file, found by
-    any of its hashes, so that a card which gives another one later costs no download."""
-    first, *others = (place(*item) for item in sorted(digests.items()))
-    part.replace(first)
+def part_of(address):
+    """The path of what has come of the file at `address`, of which no hash is known."""
+    return _downloads() / f"address-{hashlib.sha256(address.encode()).hexdigest()}.part"
+
+
+def keep(part):
+    """Moves the Part `part`, whole, to its places: one file, found by any of its hashes, so that
+    a card which gives another one later costs no download."""
+    first, *others = (place(*item) for item in sorted(part.digests.items()))
+    part.move(first)
     for other in others:
         link(first, other)
 
 
 def link(kept, target):
-    """Gives the file `kept` a second name `target`, or copies it where links can't be had."""
-    target.unlink(missing_ok=True)
+    """Gives the file `kept` a second name `target`, or copies it where links can't be had; under
+    that name there is the whole file or what was there before."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}.link")
     try:
-        os.link(kept, target)
+        os.link(kept, beside)
     except OSError:  # another file system, or one without hard links
-        shutil.copyfile(kept, target)
+        copy(kept, target)
+        return
+    try:
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)  # a rename of one name of a file to another does nothing
+
+
+def copy(kept, target):
+    """Copies the file `kept` to `target`, whole or not at all."""
+    with kept.open("rb") as source, replacing(target, "wb") as out:
+        shutil.copyfileobj(source, out, CHUNK)
 
 
 def _downloads():

@@ -1,17 +1,15 @@
 """A mirror: a folder or base address that holds files by their public names and a SHA256SUMS."""
 
-import http.client
 import os
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transfer.downloads import attempts
+from transfer.downloads.responses import PATIENCE, DownloadError, reason
 from transfer.errors import InputError
 
 SUMS = "SHA256SUMS"
 LARGEST = 1 << 24  # bytes of a list of sums
-TIMEOUT = 30  # seconds without a byte
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Mirror:
         return f"{self.address}/{name}" if self.is_web else str(Path(self.address, name))
 
 
-def find(param):
+def find(param, patience=PATIENCE):
     """The Mirror that params.yaml names, else $TRANSFER_MIRROR, else the empty one.
 
     A relative folder is taken from $DVC_ROOT (the repository an experiment was queued in: the
@@ -48,11 +46,10 @@ def find(param):
     where = mirror.at(SUMS)
     try:
         if mirror.is_web:
-            with urllib.request.urlopen(where, timeout=TIMEOUT) as answer:
-                text = answer.read(LARGEST).decode()
+            text = attempts.read(where, LARGEST, patience).decode()
         else:
             text = Path(where).read_text(encoding="utf-8")
-    except (OSError, ValueError, http.client.HTTPException) as fault:
+    except (OSError, ValueError, DownloadError) as fault:
         raise InputError(
             f"the mirror {mirror.address} can't be used: {where} can't be read ({reason(fault)}); "
             f"correct `mirror` in params.yaml or $TRANSFER_MIRROR, or leave both empty for the "
@@ -72,10 +69,3 @@ def _parse(text, where):
             raise InputError(f"{where}, line {number}: expected `sha256  name`, received {line!r}")
         sums[name] = digest.lower()
     return sums
-
-
-def reason(fault):
-    """Why an address or file can't be read, in a few words."""
-    if isinstance(fault, urllib.error.HTTPError):
-        return f"HTTP {fault.code} {fault.reason}"
-    return str(getattr(fault, "reason", "") or getattr(fault, "strerror", "") or fault)

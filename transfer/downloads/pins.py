@@ -4,13 +4,14 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from transfer.downloads import fetching, kept
-from transfer.downloads.files import ALGORITHMS, File
+from transfer.downloads import fetching, kept, parts
+from transfer.downloads.files import ALGORITHMS
+from transfer.downloads.responses import PATIENCE
 from transfer.errors import InputError
 from transfer.writing import replacing
 
 
-def pin(path, entries_of):
+def pin(path, entries_of, patience=PATIENCE):
     """Downloads once each file of the YAML file `path` that lacks a hash, and writes its sha256
     and size there, comments kept.
 
@@ -27,7 +28,7 @@ def pin(path, entries_of):
     # A file without an address is a mirror's alone: an alternative with one stands beside it.
     for entry in [entry for entry in entries if entry.get("url")] or entries:
         if not any(entry.get(algorithm) for algorithm in ALGORITHMS):
-            entry["sha256"], entry["size"] = _pin(entry)
+            entry["sha256"], entry["size"] = _pin(entry, patience)
             lines.append(f"{entry['name']}: {entry['size']:,} bytes, sha256 {entry['sha256']}")
     if not lines:
         return [f"{path}: every file has a hash; nothing to pin"]
@@ -36,11 +37,13 @@ def pin(path, entries_of):
     return [*lines, f"written into {path}: look at the address once more before you commit it"]
 
 
-def _pin(entry):
-    if not entry.get("url"):
-        raise InputError(f"{entry['name']} has no public address, so there is nothing to pin")
-    with kept.partial() as part:
-        digests = fetching.download(entry["url"], part, File(entry["name"], entry["url"]))
-        size = part.stat().st_size
-        kept.keep(part, digests)
-    return digests["sha256"], size
+def _pin(entry, patience):
+    name, urls = entry["name"], entry.get("url")
+    if not urls:
+        raise InputError(f"{name} has no public address, so there is nothing to pin")
+    urls = [urls] if isinstance(urls, str) else list(urls)
+    with parts.held(kept.part_of(urls[0]), name) as part:
+        part.restart()  # no hash tells whether what an earlier call left is of the same file
+        fetching.fill(part, name, urls, patience)
+        kept.keep(part)
+        return part.digests["sha256"], part.length

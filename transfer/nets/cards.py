@@ -101,6 +101,13 @@ CROPS = ("none", "centre")
 _DERIVED = ("name", "seed")
 
 
+def listed(card):
+    """What the Card lists: the Files of its own weights, and those of its classifier, any of either
+    of which will do; without the empty tuples."""
+    groups = (card.weights, card.classifier.weights if card.classifier else ())
+    return [files for files in groups if files]
+
+
 def classifier(card):
     """The Card of the same network up to its own classes: `layer` gives class probabilities [N, C].
 
@@ -134,8 +141,6 @@ def _weights(tree):
         return (), value["seed"]
     else:
         files = [tree.below("weights")]
-    for file in files:
-        file.get("licence", str, "")  # for people; checked as the rest
     return tuple(described(file, "licence") for file in files), 0
 
 

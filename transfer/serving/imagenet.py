@@ -12,23 +12,14 @@ from pathlib import Path
 
 from transfer import nets
 from transfer.downloads import fetching, manifests, mirrors
-from transfer.downloads.files import File
 from transfer.errors import InputError, unknown
 from transfer.features.engine import Engine
 from transfer.features.resizing import Square
 from transfer.nets import cards, graphs
+from transfer.nets.classes import CLASSES
 from transfer.nets.layers import chosen_layers
 from transfer.serving import shelf
 from transfer.serving.classifier import Classifier
-
-# Keras' list of the classes: {"0": [wnid, name], ...} in the order of ILSVRC 2012, which is that of
-# Caffe's networks too.
-CLASSES = File(
-    "imagenet_class_index.json",
-    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
-    md5="c2c37ea517e94d9795004a39431a14cb",
-    size=35363,
-)
 
 
 def load(net, mirror, batch):
