@@ -2,10 +2,10 @@
 
 Rules, so that every reader, index and engine sees the same picture: the content decides the
 format, the first frame of an animation is the picture, the EXIF turn is applied, 16-bit grey is
-scaled to 8 bit, of 16-bit colours the high byte is taken, palette, grey and CMYK are expanded to
-RGB, and transparent parts lie on white.  A CMYK JPEG is taken to be inverted, as Adobe writes it.
-Colour profiles and gamma are ignored: the networks were trained on pixels that were read so.  What
-follows a whole picture in its file is ignored.  A truncated file is refused, never filled with
+scaled to 8 bit and 16-bit colours to within one step of that, palette, grey and CMYK are expanded
+to RGB, and transparent parts lie on white.  A CMYK JPEG is taken to be inverted, as Adobe writes
+it.  Colour profiles and gamma are ignored: the networks were trained on pixels that were read so.
+What follows a whole picture in its file is ignored.  A truncated file is refused, never filled with
 grey, and so is one that was moved as text.  A JPEG for which a smaller picture is enough is decoded
 at 1/2, 1/4 or 1/8 of its size, the smallest that is.  docs/trust.md lists many kinds of files.
 """
