@@ -258,6 +258,8 @@ def _png():
     idat = plain.index(b"IDAT")
     length = struct.unpack(">I", plain[idat - 4 : idat])[0]
     bad = plain[: idat + 4 + length] + b"\0\0\0\0" + plain[idat + 8 + length :]
+    middle = idat + 4 + length // 2
+    damaged = plain[:middle] + bytes([plain[middle] ^ 16]) + plain[middle + 1 :]
     text = chunk(b"tEXt", b"Comment\0" + b"x" * 3_000_000)
     ztext = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x" * 3_000_000))
     return [
@@ -360,6 +362,7 @@ def _png():
         ),
         Kind("PNG, data beyond its size", "png", png(W, H, 8, 2, rows + bytes(50_000_000)), SCENE),
         Kind("PNG with a wrong checksum of the pixels", "png", bad, SCENE),
+        Kind("PNG with damaged pixels", "png", damaged, "can't be decoded"),
         Kind(
             "PNG with a wrong checksum of a comment",
             "png",
