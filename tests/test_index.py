@@ -258,7 +258,7 @@ def test_a_broken_store_costs_time_only(tmp_path):
     expected, _ = build(found)
     (tmp_path / NAME).write_bytes(b"this is no database " * 100)
     assert build(found, store=tmp_path)[0] == expected
-    version = f"{decoder.VERSION}, {fingerprints.VERSION}"
+    version = f"{decoder.VERSION}, {decoder.REFUSALS}, {fingerprints.VERSION}"
     with Knowledge(tmp_path, version) as knowledge:  # replaced by a sound one
         assert set(knowledge.get([expected[0].sha256])) == {expected[0].sha256}
     (tmp_path / "file").write_text("")

@@ -62,7 +62,7 @@ def _rows(batch, knowledge):
     rows, codes = [], []
     for image, digest in zip(batch, digests, strict=True):
         problem, code = facts[digest]
-        problem = _misnamed(image) or problem
+        problem = _refusal(image) or problem
         rows.append(
             Row(image.id, image.member, image.label, image.part, image.track, digest, problem)
         )
@@ -79,7 +79,7 @@ def _facts(batch, digests, knowledge):
     facts = knowledge.get(encoded)
     squares = {}
     for image, digest in zip(batch, digests, strict=True):
-        if digest in facts or digest in squares or _misnamed(image):
+        if digest in facts or digest in squares or _refusal(image):
             continue
         try:
             pixels = decoder.decode(image.data) if _is_encoded(image) else image.data
@@ -97,14 +97,14 @@ def _is_encoded(image):
     return isinstance(image.data, bytes)
 
 
-def _misnamed(image):
-    """Why a file that isn't named as a picture is none, or "".
+def _refusal(image):
+    """Why a file is refused whatever its content, or "": its name, or that it can't be opened.
 
-    Not kept: knowledge is about content, whatever its name.
+    Not kept: knowledge is about content.
     """
     if _is_encoded(image):
         try:
-            images.check_name(image)
+            images.check(image)
         except decoder.Unreadable as fault:
             return str(fault)
     return ""

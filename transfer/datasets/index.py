@@ -19,7 +19,7 @@ from transfer.writing import replacing
 class Row:
     """id, member, label: as in images.Image.  split: "train", "validation", "test", "unused", or
     "" where `problem` says why the image is set aside.  group: what never spans two parts.
-    sha256: of the encoded bytes, or of shape and values."""
+    sha256: of the encoded bytes (none, where a file can't be opened), or of shape and values."""
 
     id: str
     member: str

@@ -30,7 +30,8 @@ def build(found, source, *, strict, by, per_class, validation, test, seed, store
     the first problem.
     """
     draft = Draft()
-    with Knowledge(store, f"{decoder.VERSION}, {fingerprints.VERSION}") as knowledge:
+    rules = f"{decoder.VERSION}, {decoder.REFUSALS}, {fingerprints.VERSION}"
+    with Knowledge(store, rules) as knowledge:
         for batch in examine(found, knowledge):
             draft.add(*batch)
     rows = draft.numbers()

@@ -2,14 +2,16 @@
 
 The same layout serves archives, read as streams in their own order, and, without a prefix, the
 user's own folder, read in place in natural order (`2.jpg` before `10.jpg`).  A file inside a class
-folder is never ignored: one that is no image becomes an Image whose decoding is refused, so it is
-listed.  The names are gone through twice, and no list of them is made: first for the outline.
+folder is never ignored: one that is no image, or can't be opened, becomes an Image that is refused,
+and so does an empty folder that is named as a picture; so it is listed.  The names are gone through
+twice, and no list of them is made: first for the outline.
 """
 
 import os
 from pathlib import Path
 
 from transfer.datasets.reading import archives, folders, outline
+from transfer.datasets.reading.extensions import EXTENSIONS
 from transfer.datasets.reading.images import Image
 
 
@@ -34,14 +36,27 @@ def read(source, folder, raw, members=None):
 def _own(folder, members):
     place = outline.of_folder(folder).place
     for name in folders.walk(folder, outline.is_ignored):
-        if name.endswith("/") or (members is not None and name not in members):
+        is_empty = name.endswith("/")
+        name = name.removesuffix("/")  # noqa: PLW2901
+        if is_empty and not name.lower().endswith(EXTENSIONS):
+            continue
+        if members is not None and name not in members:
             continue
         found = place(name)
         if found:  # else a file that is no image, such as a LICENSE.txt
-            # No Path, each of which interns its parts: Python 3.12 keeps those for good.
-            yield _image(name, found, folders.load(os.path.join(folder, name)))
+            data, problem = (b"", "it is an empty folder") if is_empty else _load(folder, name)
+            yield _image(name, found, data, problem)
 
 
-def _image(name, place, data):
+def _load(folder, name):
+    """(bytes, "") of a file, or (b"", why there are none)."""
+    try:
+        # No Path, each of which interns its parts: Python 3.12 keeps those for good.
+        return folders.load(os.path.join(folder, name)), ""
+    except folders.Unavailable as fault:
+        return b"", str(fault)
+
+
+def _image(name, place, data, problem=""):
     id_, part, label = place
-    return Image(id_, name, label, part, "", data)
+    return Image(id_, name, label, part, "", data, problem)

@@ -2,9 +2,12 @@
 
 Rules, so that every reader, index and engine sees the same picture: the content decides the
 format, the first frame of an animation is the picture, the EXIF turn is applied, 16-bit grey is
-scaled to 8 bit, palette, grey and CMYK are expanded to RGB, and transparent parts lie on white.
-Colour profiles are ignored.  A truncated file is refused, never filled with grey.  A JPEG for
-which a smaller picture is enough is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that is.
+scaled to 8 bit and 16-bit colours to within one step of that, palette, grey and CMYK are expanded
+to RGB, and transparent parts lie on white.  A CMYK JPEG is taken to be inverted, as Adobe writes
+it.  Colour profiles and gamma are ignored: the networks were trained on pixels that were read so.
+What follows a whole picture in its file is ignored.  A truncated file is refused, never filled with
+grey, and so is one that was moved as text.  A JPEG for which a smaller picture is enough is decoded
+at 1/2, 1/4 or 1/8 of its size, the smallest that is.  docs/trust.md lists many kinds of files.
 """
 
 import io
@@ -17,6 +20,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageOps
 
+from transfer.datasets.reading import damage, strangers
 from transfer.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
@@ -25,6 +29,9 @@ PIXEL_LIMIT = 100_000_000  # H * W; 300 MB as RGB, beyond any photo that a net w
 # Decides, with the bytes, every pixel: part of each feature's recipe.  Raise the number of the
 # rules whenever the rules above change.
 VERSION = f"pillow {PIL.__version__}, rules 2"
+# Decides, with VERSION, what is refused and in which words, and no pixel: raised alone, it has all
+# images judged anew, and no feature computed anew.
+REFUSALS = "refusals 2"
 
 # Pillow's readers raise whatever their parsing of hostile bytes ran into.
 _FAULTS = (
@@ -60,6 +67,8 @@ def decode(data, least=None):
     _silence_pillow()
     if not data:
         raise Unreadable("the file is empty")
+    if damage.is_text_mode(data):
+        raise Unreadable("moved as text, which put a CR before each LF; copy it anew as it was")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_size(*picture.size)
@@ -70,7 +79,7 @@ def decode(data, least=None):
     except Unreadable:
         raise
     except PIL.UnidentifiedImageError:
-        raise Unreadable("not a JPEG, PNG, BMP, GIF, WebP, PPM or TIFF image") from None
+        raise Unreadable(strangers.reason(data)) from None
     except Image.DecompressionBombError:
         raise Unreadable(f"more than the limit of {PIXEL_LIMIT:,} pixels") from None
     except _FAULTS as fault:

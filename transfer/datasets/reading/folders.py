@@ -1,10 +1,16 @@
 """A folder on disk, walked in an order that does not depend on the file system."""
 
+import errno
 import os
 import re
+import stat
 
 from transfer.datasets.reading.archives import MEMBER_LIMIT, ODD
 from transfer.errors import InputError
+
+
+class Unavailable(InputError):  # noqa: N818, as decoder.Unreadable
+    """A file without bytes to be had; the message is the reason alone, without a place."""
 
 
 def natural(path):
@@ -25,12 +31,13 @@ def _number(match):
 
 
 def walk(folder, is_ignored):
-    """Yields the POSIX paths below `folder` (Path) of the regular files, in natural order, and of
-    the folders in which no file lies at any depth, with a / at the end.
+    """Yields the POSIX paths below `folder` (Path) of all that is no folder, in natural order, and
+    of the folders in which no such thing lies at any depth, with a / at the end.
 
-    `folder` itself and files may be links.  `is_ignored(path)` names what is left out.  Raises
-    InputError for a linked folder below, and for what is neither a file nor a folder.  Holds the
-    names of one folder at each depth, some 180 bytes each.
+    `folder` itself and files may be links.  `is_ignored(path)` names what is left out.  Pipes and
+    links to nothing come as files do: `load` tells what is wrong with them.  Raises InputError for
+    a linked folder below, and for a name that can't be written down.  Holds the names of one folder
+    at each depth, some 180 bytes each.
     """
     yield from _walk(folder, "", is_ignored)
 
@@ -59,7 +66,7 @@ def _listed(folder, prefix, is_ignored):
                 continue
             fault = _fault(folder, name, entry)
             if not fault:
-                yield f"{entry.name}/" if entry.is_dir() else entry.name
+                yield f"{entry.name}/" if _is_folder(entry) else entry.name
             elif first is None or name < first[0]:
                 first = name, fault
     if first:
@@ -70,29 +77,37 @@ def _fault(folder, name, entry):
     """Why the os.DirEntry can't be used, or ""."""
     if ODD.search(name):
         return f"{folder}: the name {name!r} is not printable UTF-8; rename it"
-    if entry.is_dir():
-        # DVC 3.67 does not look behind it, so edits there would rerun nothing.
-        if entry.is_symlink():
-            return (
-                f"{folder}: {name} is a link to a folder, in which DVC sees no edits; move "
-                f"the folder here, or make {folder.name} itself a link to one of them all"
-            )
-    elif not entry.is_file():
-        return f"{folder}: {name} is neither a file nor a folder, or a link to nothing"
+    # DVC 3.67 does not look behind it, so edits there would rerun nothing.
+    if entry.is_symlink() and _is_folder(entry):
+        return (
+            f"{folder}: {name} is a link to a folder, in which DVC sees no edits; move "
+            f"the folder here, or make {folder.name} itself a link to one of them all"
+        )
     return ""
 
 
-def load(path):
-    """The bytes of the file `path`; raises InputError where it can't be read or is too large."""
+def _is_folder(entry):
     try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def load(path):
+    """The bytes of the file `path`; raises Unavailable where there are none to be had."""
+    try:
+        # Looked at before it is opened: a pipe would be waited for without end.
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unavailable("it is a pipe, a socket or a device, and no file")
+        if status.st_size > MEMBER_LIMIT:
+            raise Unavailable(f"it is larger than the limit of {MEMBER_LIMIT:,} bytes")
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size > MEMBER_LIMIT:
-                raise InputError(
-                    f"{path} is larger than the limit of {MEMBER_LIMIT:,} bytes; remove it"
-                )
             return file.read()
     except OSError as fault:
-        raise InputError(f"{path} can't be read: {fault.strerror}") from None
+        if os.path.islink(path) and fault.errno in (errno.ENOENT, errno.ELOOP):
+            raise Unavailable("it is a link to nothing, or to itself") from None
+        raise Unavailable(f"it can't be read: {fault.strerror}") from None
 
 
 def _entries(path):

@@ -15,16 +15,18 @@ def pixels(image, least=None):
     Raises decoder.Unreadable with a short reason."""
     if isinstance(image.data, np.ndarray):
         return image.data
-    check_name(image)
+    check(image)
     return decoder.decode(image.data, least)
 
 
-def check_name(image):
-    """Raises decoder.Unreadable for a file that isn't named as a picture.
+def check(image):
+    """Raises decoder.Unreadable for a file without bytes to be had, or not named as a picture.
 
     The name has a say beside the content: a camera's raw file holds a small preview in a format
     that would decode.
     """
+    if image.problem:
+        raise decoder.Unreadable(image.problem)
     # No Path, each of which interns its parts: Python 3.12 keeps those for good.
     suffix = os.path.splitext(image.member)[1].lower()
     if suffix not in EXTENSIONS:
@@ -48,7 +50,8 @@ class Image:
     """`member` says where it lies in its source, `id` names it for people and in every output.
 
     part: "" or the source's own "train", "validation" or "test"; track: "" or the name of the
-    frames it was filmed with; data: encoded bytes, or uint8 RGB [H, W, 3].
+    frames it was filmed with; data: encoded bytes, or uint8 RGB [H, W, 3]; problem: "" or why
+    there are no bytes to be had, `data` then being b"".
     """
 
     id: str
@@ -57,3 +60,4 @@ class Image:
     part: str
     track: str
     data: bytes | np.ndarray
+    problem: str = ""
