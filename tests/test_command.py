@@ -35,6 +35,7 @@ def test_pin_of_what_is_pinned():
 
 
 COMMANDS = tuple("pin predict imagenet embeddings report store export compare budget table".split())
+COMMANDS += ("doctor", "sources")
 HEAVY = ("numpy", "openvino", "PIL", "pyarrow", "tensorflow", "yaml")
 
 

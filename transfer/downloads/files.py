@@ -8,7 +8,8 @@ ALGORITHMS = {"sha256": 64, "sha1": 40, "md5": 32}  # hexadecimal digits; the st
 
 @dataclass(frozen=True)
 class File:
-    """A public file: its name, address and what is known of its bytes ("" or 0: not known)."""
+    """A public file: its name, address, what is known of its bytes ("" or 0: not known), and its
+    licence where it has one of its own, for people."""
 
     name: str
     url: str = ""
@@ -16,6 +17,7 @@ class File:
     md5: str = ""
     size: int = 0
     sha1: str = ""
+    licence: str = ""
 
     @property
     def digest(self):
@@ -44,5 +46,5 @@ def described(tree, *further):
     size = tree.get("size", int, 0)
     if isinstance(size, bool) or size < 0:
         raise tree.fault(f"needs a number of bytes; received {size!r}", "size")
-    given = {key: tree.get(key, str, "") for key in ("url", *ALGORITHMS)}
+    given = {key: tree.get(key, str, "") for key in ("url", *ALGORITHMS, "licence")}
     return File(name, size=size, **given)
