@@ -15,8 +15,8 @@ def examine(deep=False):
     """The Findings of all checks, in the order in which they are to be mended.
 
     deep: the mirror's files of this run are hashed, and the store is read through: minutes where
-    they are large.  Nothing is written but two small files to try links with, which are gone afterwards,
-    and the network is not asked.
+    they are large.  Nothing is written but a small file and a link to it, which are gone
+    afterwards, and the network is not asked.
     """
     found = [guarded("python", _python), guarded("packages", _packages)]
     run = []
