@@ -27,12 +27,13 @@ def check(folder=FOLDER):
             f"{written} was left half written by a killed process, and DVC refuses it",
             f"rm {written}, if no dvc command runs",
         )
+    # DVC passes over a dead process, until its number is another's: then it waits for that one.
     dead = [pid for pid in holders if not Path(f"/proc/{pid}").exists()]
     if dead:
         return off(
             "locks",
             f"{holders[dead[0]]} (process {dead[0]}) was killed and left its lock",
-            "the same command again releases it and goes on where the run was",
+            f"rm {written}, if no dvc command runs; the same command goes on where the run was",
         )
     foreign = [pid for pid in holders if not _is_dvc(pid)]
     if foreign:

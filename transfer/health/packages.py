@@ -22,5 +22,5 @@ def check(path=PLACE):
     return off(
         "packages",
         f"{len(other)} of {len(pinned)} are not as in {path}: {'; '.join(other[:SHOWN])}{more}",
-        "`make setup` builds .venv anew, then `. .venv/bin/activate`",
+        "`make setup` builds .venv anew",
     )
