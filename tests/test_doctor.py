@@ -290,6 +290,11 @@ def test_a_store_is_only_read(full):
     assert files(full) == before
 
 
+def test_a_store_that_was_just_begun_is_well(full):
+    (full / NAME).write_bytes(b"")
+    assert store.check(deep=True).ok
+
+
 def test_a_store_in_use_is_well(full):
     with contextlib.closing(sqlite3.connect(full / NAME, isolation_level=None)) as base:
         base.execute("BEGIN EXCLUSIVE")
@@ -482,7 +487,7 @@ def test_files_of_a_mirror(workspace, tmp_path):
     (folder / "train.p").write_bytes(b"")
     assert "train.p is empty" in supply.check(run).sentence
     (folder / "train.p").write_bytes(content)
-    assert supply.check(run, deep=True).sentence == f"{folder}, 1 files; it has train.p"
+    assert supply.check(run, deep=True).sentence == f"{folder}, 1 file; it has train.p"
     assert space.to_fetch(run) == (500, 0, "")
     (folder / "train.p").write_bytes(b"x" * 500)
     assert supply.check(run).ok

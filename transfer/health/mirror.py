@@ -13,7 +13,8 @@ def check(run, deep=False):
     if mirrors.Mirror(address).is_web:
         return well("mirror", f"{address}, which is not asked before a run does")
     mirror = mirrors.find(address)
-    said = f"{mirror.address}, {len(mirror.sums)} files" if address else "none is named"
+    count = len(mirror.sums)
+    said = f"{mirror.address}, {count} file{'s' * (count != 1)}" if address else "none is named"
     wanted = [(fetching.available(files, mirror), folder) for files, folder in run.files]
     listed = [file for file, _ in wanted if file.name in mirror.sums]
     for file in listed:

@@ -65,10 +65,10 @@ def fault(path, deep=False):
         with contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
         ) as base:
-            tables = {
-                sql for (sql,) in base.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
-            }
-            if tables != {f"CREATE TABLE {t} ({c})" for t, c in TABLES.items()}:
+            rows = base.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
+            tables = {sql for (sql,) in rows}
+            # A file without any is one that a run has yet to fill.
+            if tables and tables != {f"CREATE TABLE {t} ({c})" for t, c in TABLES.items()}:
                 return "it has other tables"
             if deep:
                 (told,) = base.execute("PRAGMA quick_check(1)").fetchone()
