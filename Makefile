@@ -1,7 +1,11 @@
 # make            what there is
 # make repro      the main job, on a fresh machine too: sets up .venv, then `dvc repro`
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format table bench bench-precision bench-store bench-scale
+# What compiles requirements.txt; UPGRADE=--upgrade raises what the pinned packages need.
+LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile --quiet --generate-hashes --universal \
+  --python-version 3.11 --no-emit-index-url $(UPGRADE)
+
+.PHONY: help setup lock audit repro test lint format table bench bench-precision bench-store bench-scale
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -10,6 +14,8 @@ export PATH := $(BIN):$(PATH)
 
 help:
 	@echo "make setup   build .venv from the pinned requirements (Python 3.11 to 3.13)"
+	@echo "make lock    compile requirements*.txt, with hashes, from requirements*.in"
+	@echo "make audit   look for known vulnerabilities in what is pinned; asks the internet"
 	@echo "make repro   run the workflow that params.yaml describes"
 	@echo "make test    run all tests"
 	@echo "make lint    check style, formatting and which room imports which"
@@ -20,6 +26,10 @@ help:
 	@echo "make bench-store   measure what the feature store saves; some minutes"
 	@echo "make bench-scale   measure 1,000,000 images, and a pack larger than memory; an hour"
 
+# One package has no wheel.  pip would build it with whatever setuptools there is, unchecked: so what
+# is pinned is there first.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
 setup: .venv/ready
 
 .venv/ready: requirements.txt requirements-dev.txt
@@ -28,8 +38,18 @@ setup: .venv/ready
 	    "$$($(PYTHON) -V 2>/dev/null || echo not here); name another: make $(MAKECMDGOALS) PYTHON=python3.12"; \
 	    exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	sed -En '/^(packaging|setuptools|wheel)==/,/# via/p' requirements.txt > .venv/build.txt
+	$(INSTALL) -r .venv/build.txt
+	$(INSTALL) --no-build-isolation -r requirements-dev.txt
 	@touch $@
+
+# The second keeps to the first, so that both files name one version of each package.
+lock: setup
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt
+
+audit: setup
+	uv tool run pip-audit==2.10.1 --strict --require-hashes --disable-pip -r requirements-dev.txt
 
 repro: setup
 	dvc repro

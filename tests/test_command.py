@@ -35,7 +35,7 @@ def test_pin_of_what_is_pinned():
 
 
 COMMANDS = tuple(
-    "pin mirror predict imagenet embeddings report store export compare budget table".split()
+    "pin mirror predict imagenet embeddings report store export compare budget table doctor sources".split()
 )
 HEAVY = ("numpy", "openvino", "PIL", "pyarrow", "tensorflow", "yaml")
 

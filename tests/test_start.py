@@ -25,6 +25,9 @@ STARTS = [
     (["feature_extraction"], FRAMEWORKS | {"openvino"}),
     # Before a command is known: nothing but the parser.
     (["transfer.__main__"], FRAMEWORKS | HEAVY | ANALYSIS | {"numpy", "yaml"}),
+    # A package that is missing is what it may have to tell.
+    (["transfer.health.doctor"], FRAMEWORKS | HEAVY | ANALYSIS | {"dvc", "numpy", "yaml"}),
+    (["transfer.catalogue"], FRAMEWORKS | ANALYSIS | {"h5py"}),
     # What `predict` imports.
     (
         ["transfer.heads.trained", "transfer.serving.classifier", "transfer.serving.photos"],

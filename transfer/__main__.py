@@ -187,6 +187,25 @@ def table(nets, datasets, seeds):
     print(table.write(*given), end="")
 
 
+def doctor(deep, json):
+    """Tell what is off: packages, CPU, mirror, disk, DVC, store and git; exits by 1 if anything."""
+    from transfer.health import doctor
+
+    found = doctor.examine(deep)
+    print((doctor.as_json if json else doctor.text)(found))
+    if not all(finding.ok for finding in found):
+        sys.exit(1)
+
+
+def sources(json):
+    """List all datasets and nets: licence, homepage, what is downloaded, pinned and mirrored."""
+    from transfer import catalogue, params
+    from transfer.downloads import mirrors
+
+    mirror = mirrors.find(params.read("mirror")["mirror"])
+    print((catalogue.as_json if json else catalogue.table)(catalogue.entries(), mirror))
+
+
 def _budget(text):
     return text if text == "all" else _count(text)
 
@@ -273,6 +292,15 @@ def _parser():
     made.add_argument(
         "--keep", metavar="SIZE", help="of gc: remove the longest unused beyond it, as 20GB"
     )
+    made = command(doctor)
+    made.epilog = "Nothing is changed, and the network is not asked. Run it in the repository."
+    made.add_argument(
+        "--deep", action="store_true",
+        help="hash the mirror's files of this run and read the whole store too",
+    )  # fmt: skip
+    made.add_argument("--json", action="store_true", help="all findings as one object")
+    made = command(sources)
+    made.add_argument("--json", action="store_true", help="all files of each too, as one array")
     return parser
 
 

@@ -10,8 +10,8 @@ CHUNK = 1 << 20  # bytes read at a time
 
 @dataclass(frozen=True)
 class File:
-    """A public file: its name, the addresses that give it, tried in their order, and what is known
-    of its bytes ("" or 0: not known)."""
+    """A public file: its name, the addresses that give it, tried in their order, what is known of
+    its bytes ("" or 0: not known), and its licence where it has one of its own, for people."""
 
     name: str
     urls: tuple[str, ...] = ()
@@ -19,7 +19,7 @@ class File:
     md5: str = ""
     size: int = 0
     sha1: str = ""
-    licence: str = ""  # for people
+    licence: str = ""
 
     @property
     def digest(self):

@@ -28,6 +28,11 @@ class Mirror:
         return f"{self.address}/{name}" if self.is_web else str(Path(self.address, name))
 
 
+def address(param):
+    """What params.yaml names as a mirror, else what $TRANSFER_MIRROR does, else ""."""
+    return param or os.environ.get("TRANSFER_MIRROR", "")
+
+
 def find(param, patience=PATIENCE):
     """The Mirror that params.yaml names, else $TRANSFER_MIRROR, else the empty one.
 
@@ -35,14 +40,14 @@ def find(param, patience=PATIENCE):
     experiment itself runs in a copy elsewhere), else from the current folder.  Raises InputError
     where it can't be reached or its list is damaged.
     """
-    address = param or os.environ.get("TRANSFER_MIRROR", "")
-    if not address:
+    place = address(param)
+    if not place:
         return Mirror()
-    if not Mirror(address).is_web:
-        if "://" in address:
-            raise InputError(f"the mirror {address} can't be used: it must be a folder or http(s)")
-        address = str(Path(os.environ.get("DVC_ROOT", "."), os.path.expanduser(address)))
-    mirror = Mirror(address.rstrip("/"))
+    if not Mirror(place).is_web:
+        if "://" in place:
+            raise InputError(f"the mirror {place} can't be used: it must be a folder or http(s)")
+        place = str(Path(os.environ.get("DVC_ROOT", "."), os.path.expanduser(place)))
+    mirror = Mirror(place.rstrip("/"))
     where = mirror.at(SUMS)
     try:
         if mirror.is_web:

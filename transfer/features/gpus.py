@@ -15,7 +15,7 @@ DEVICES = Path("/dev")
 
 def lacking():
     """What keeps TensorFlow from a GPU here, in words for people; empty where nothing does."""
-    if not _is_here():
+    if not is_here():
         return "no NVIDIA GPU here"
     # CUDA takes the listed devices up to the first that is none.
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip() in ("", "-1"):
@@ -29,7 +29,8 @@ def lacking():
     return ""
 
 
-def _is_here():
+def is_here():
+    """Whether this machine has an NVIDIA GPU, whatever can use it."""
     # Not /proc/driver/nvidia: a container without the device shows the driver of its host.
     on_wsl = (DEVICES / "dxg").exists() and shutil.which("nvidia-smi")
     return bool(on_wsl or next(DEVICES.glob("nvidia[0-9]*"), None))

@@ -3,9 +3,9 @@
 import os
 import re
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
+from transfer import requirements
 from transfer.datasets import sources
 from transfer.downloads import mirrors
 from transfer.features import gpus
@@ -28,10 +28,13 @@ def key(root, settings, contents):
 def machine(root):
     """What of this machine decides features: the versions of the packages that are installed, the
     CPU's instruction sets, and what keeps TensorFlow from a GPU."""
-    text = (root / "requirements.txt").read_text(encoding="utf-8")
-    pinned = re.findall(r"^([\w.-]+)==", text, re.M)
+    pinned = requirements.pinned(root / "requirements.txt")
     flags = re.search(r"^flags.*$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)
-    return [{name: version(name) for name in pinned}, flags and flags[0], gpus.lacking()]
+    return [
+        {name: requirements.installed(name) for name in pinned},
+        flags and flags[0],
+        gpus.lacking(),
+    ]
 
 
 def contents(root, settings):

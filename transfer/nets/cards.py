@@ -29,7 +29,8 @@ class Card:
     which fixes its size.  `layer` is the bottleneck, `name` or `name:cells`, and `features` its
     length D; `multi` are the layers joined for `extract.layers: multi`; `cuts` the layers where it
     may be divided; `parameters` the number of weights of the network as its builder makes it;
-    `classifier` says where its own classes come from, or is None.
+    `classifier` says where its own classes come from, or is None.  `title` (else the name) and
+    `homepage`, of who publishes the weights, are for people.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Card:
     parameters: int
     include_top: bool
     classifier: "Classifier | None"
+    title: str
+    homepage: str
 
     @property
     def layers(self):
@@ -94,6 +97,8 @@ def load(path):
         parameters=_count(tree, "parameters"),
         include_top=tree.get("include_top", bool, False),
         classifier=_classifier(tree, weights) if "classifier" in tree.value else None,
+        title=tree.get("title", str, path.stem),
+        homepage=tree.get("homepage", str, ""),
     )
 
 

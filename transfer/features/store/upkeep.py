@@ -66,12 +66,12 @@ def stat(database):
     rows, held = _demand(database.read(look), database, "read")
     lines = [
         str(database.path),
-        f"{sum(row[2] for row in rows):,} features of {len(rows)} recipes, {_readable(held)}",
+        f"{sum(row[2] for row in rows):,} features of {len(rows)} recipes, {readable(held)}",
     ]
     for text, length, count, used in rows:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(used)) if used else "never"
         lines.append(
-            f"{_named(text)}: {count:,} images, D = {length:,}, {_readable(4 * length * count)}, "
+            f"{_named(text)}: {count:,} images, D = {length:,}, {readable(4 * length * count)}, "
             f"last used {when}"
         )
     return lines
@@ -106,7 +106,7 @@ def collect(database, limit):
     after = _demand(database.read(_bytes), database, "read")
     return (
         f"removed {removed:,} features, the longest unused, and freed "
-        f"{_readable(max(0, before - after))}; {_readable(after)} are kept in {database.path}"
+        f"{readable(max(0, before - after))}; {readable(after)} are kept in {database.path}"
     )
 
 
@@ -194,7 +194,7 @@ def _named(text):
         return "a recipe of another version"
 
 
-def _readable(count):
+def readable(count):
     """Bytes in the largest unit of which there is one at least."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:

@@ -1,0 +1,66 @@
+"""git: whether what the stages read can be had back by a revision."""
+
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from transfer.health.findings import off, well
+
+SHOWN = 4  # paths named; the others are counted
+DEPS = (
+    "dvc.yaml",
+    "params.yaml",
+    "data/datasets",
+    "models/cards",
+)  # beside the files that stages name
+
+
+def check(pipeline="dvc.yaml"):
+    """The Finding about this folder's git repository and uncommitted edits of what stages read."""
+    try:
+        inside = _git("rev-parse", "--short", "HEAD")
+    except FileNotFoundError:
+        return off("git", "git is not here", "install it: DVC keeps experiments in it")
+    if inside.returncode:
+        told = (inside.stderr.strip().splitlines() or ["no revision"])[0]
+        return off(
+            "git",
+            f"this folder has no revision to go back to ({told})",
+            "`git init`, `git add -A` and `git commit`, or a clone",
+        )
+    lock = Path(_git("rev-parse", "--git-path", "index.lock").stdout.strip())
+    if lock.exists():
+        return off(
+            "git",
+            f"{lock} is there: a git command runs, or was killed and every other is refused",
+            f"rm {lock}, if none runs",
+        )
+    changed = edited(deps(pipeline))
+    if changed:
+        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+        return off(
+            "git",
+            f"not committed, and read by stages: {', '.join(changed[:SHOWN])}{more}",
+            "`git commit`, so that results can be had back; an experiment keeps them itself",
+        )
+    return well("git", f"revision {inside.stdout.strip()}, what stages read is committed")
+
+
+def deps(pipeline):
+    """The paths in git that the stages of dvc.yaml may read, for whatever net and dataset."""
+    stages = yaml.safe_load(Path(pipeline).read_text(encoding="utf-8"))["stages"].values()
+    named = {dep for stage in stages for dep in stage.get("deps", []) if "$" not in dep}
+    return sorted(named | set(DEPS))
+
+
+def edited(paths):
+    """Those files at or below `paths` that differ from the last commit or are not in git."""
+    told = _git("status", "--porcelain", "-z", "--no-renames", "--", *paths)
+    return sorted({entry[3:] for entry in told.stdout.split("\0") if entry})
+
+
+def _git(*words):
+    return subprocess.run(
+        ["git", "--no-optional-locks", *words], capture_output=True, text=True, check=False
+    )
