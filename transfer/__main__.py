@@ -233,6 +233,14 @@ def _parser():
         made.set_defaults(command=function)
         return made
 
+    _files(command)
+    _answers(command)
+    _comparisons(command)
+    _upkeep(command)
+    return parser
+
+
+def _files(command):
     made = command(pin)
     made.add_argument("name", help="a card in models/cards or a folder in data/datasets")
     made = command(mirror)
@@ -246,6 +254,9 @@ def _parser():
             flag, nargs="+", action="extend", default=[], metavar="NAME", help=f"{what}; repeatable"
         )
     made.add_argument("--all", action="store_true", help="every net and dataset")
+
+
+def _answers(command):
     made = _of_pictures(command(predict))
     made.epilog = f"The head's own recipe decides, not params.yaml. {EXITS}"
     made.add_argument("--head", metavar="PATH", help="default: models/head.npz")
@@ -258,6 +269,17 @@ def _parser():
         "--pack", action="append", metavar="FILE", help="another pack than the run's; repeatable"
     )
     command(report)
+    made = command(export)
+    made.formatter_class = argparse.RawDescriptionHelpFormatter
+    made.epilog = usage.EPILOG
+    made.add_argument("--to", required=True, metavar="FORMAT", help="keras, onnx, openvino, tflite")
+    made.add_argument(
+        "--out", metavar="PATH", help="default: in models/exported; replaced if there"
+    )
+    made.add_argument("--head", metavar="PATH", help="default: models/head.npz")
+
+
+def _comparisons(command):
     made = command(compare)
     made.add_argument("a", metavar="A", help="an experiment, a git revision or workspace")
     made.add_argument("b", metavar="B")
@@ -279,14 +301,9 @@ def _parser():
     made.add_argument(
         "--datasets", nargs="+", metavar="NAME", help="default: cifar10 flowers traffic"
     )
-    made = command(export)
-    made.formatter_class = argparse.RawDescriptionHelpFormatter
-    made.epilog = usage.EPILOG
-    made.add_argument("--to", required=True, metavar="FORMAT", help="keras, onnx, openvino, tflite")
-    made.add_argument(
-        "--out", metavar="PATH", help="default: in models/exported; replaced if there"
-    )
-    made.add_argument("--head", metavar="PATH", help="default: models/head.npz")
+
+
+def _upkeep(command):
     made = command(store)
     made.add_argument("action", help="stat, gc or verify; safe while features are extracted")
     made.add_argument(
@@ -301,7 +318,6 @@ def _parser():
     made.add_argument("--json", action="store_true", help="all findings as one object")
     made = command(sources)
     made.add_argument("--json", action="store_true", help="all files of each too, as one array")
-    return parser
 
 
 def _of_seeds(command):

@@ -12,7 +12,7 @@ from transfer.datasets import sources
 from transfer.downloads import fetching
 from transfer.features.store.upkeep import readable
 from transfer.nets import cards
-from transfer.serving import imagenet
+from transfer.nets.classes import CLASSES
 
 UNKNOWN = "unknown"
 WIDTH = 100  # columns of the table
@@ -46,9 +46,8 @@ def entries():
     """
     found = [_dataset(sources.load(sources.FOLDER / name)) for name in sources.known()]
     found += [_net(cards.load(cards.CARDS / f"{name}.yaml")) for name in cards.known()]
-    classes = imagenet.CLASSES
     title = "The names of ImageNet's 1000 classes"
-    return [*found, Entry("list", "imagenet", title, UNKNOWN, "", ((classes,),))]
+    return [*found, Entry("list", "imagenet", title, UNKNOWN, "", ((CLASSES,),))]
 
 
 def _dataset(source):
