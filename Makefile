@@ -1,9 +1,10 @@
 # make            what there is
 # make repro      the main job, on a fresh machine too: sets up .venv, then `dvc repro`
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format table bench bench-precision bench-store bench-scale
+.PHONY: help setup repro test lint format table bench bench-precision bench-store bench-scale soak
 
 PYTHON ?= python3
+SECONDS ?= 60
 BIN := $(CURDIR)/.venv/bin
 # Stages are run by DVC as `python -m stages...`: the environment's python must come first.
 export PATH := $(BIN):$(PATH)
@@ -19,6 +20,7 @@ help:
 	@echo "make bench-precision   measure what int8 costs in accuracy; 15 minutes"
 	@echo "make bench-store   measure what the feature store saves; some minutes"
 	@echo "make bench-scale   measure 1,000,000 images, and a pack larger than memory; an hour"
+	@echo "make soak    fuzz the readers of files from strangers, SECONDS=60 each"
 
 setup: .venv/ready
 
@@ -62,3 +64,7 @@ bench-store: setup
 bench-scale: setup
 	python -m bench.scale
 	python -m bench.scale --larger-than-memory
+
+soak: setup
+	python -m pip install --quiet --disable-pip-version-check -r requirements-soak.txt
+	python -m soak $(SECONDS)
