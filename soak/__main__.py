@@ -51,6 +51,8 @@ def counted(log, status):
 def main(argv):
     words = list(argv)
     seconds = int(words.pop(0)) if words and words[0].isdecimal() else 60
+    if seconds < 1:  # which the fuzzer takes for no limit
+        raise InputError(f"each target needs a second at least; received {seconds}")
     for name in words:
         if name not in TARGETS:
             raise unknown("target", name, TARGETS)

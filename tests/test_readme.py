@@ -90,7 +90,9 @@ def test_the_courses_command_line_is_there():
     assert commands("python feature_extraction.py")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/benchmarks.md", "docs/trust.md", *map(str, FOLDERS)])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/benchmarks.md", "docs/trust.md", *map(str, FOLDERS)]
+)
 def test_links_lead_to_what_is_here(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]

@@ -52,3 +52,8 @@ def test_the_table_counts_what_the_fuzzer_says():
 def test_an_unknown_target_lists_the_known_ones():
     with pytest.raises(InputError, match="unknown target 'pickle'; known: pickles, archives"):
         soak.main(["1", "pickle"])
+
+
+def test_no_seconds_are_not_taken_for_ever():
+    with pytest.raises(InputError, match="a second at least; received 0"):
+        soak.main(["0", "pickles"])
