@@ -5,9 +5,11 @@
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile --quiet --generate-hashes --universal \
   --python-version 3.11 --no-emit-index-url $(UPGRADE)
 
-.PHONY: help setup lock audit repro test lint format table bench bench-precision bench-store bench-scale
+.PHONY: help setup lock audit repro test lint format table bench bench-precision bench-store \
+  bench-scale soak
 
 PYTHON ?= python3
+SECONDS ?= 60
 BIN := $(CURDIR)/.venv/bin
 # Stages are run by DVC as `python -m stages...`: the environment's python must come first.
 export PATH := $(BIN):$(PATH)
@@ -25,6 +27,7 @@ help:
 	@echo "make bench-precision   measure what int8 costs in accuracy; 15 minutes"
 	@echo "make bench-store   measure what the feature store saves; some minutes"
 	@echo "make bench-scale   measure 1,000,000 images, and a pack larger than memory; an hour"
+	@echo "make soak    fuzz the readers of files from strangers, SECONDS=60 each"
 
 # One package has no wheel.  pip would build it with whatever setuptools there is, unchecked: so what
 # is pinned is there first.
@@ -82,3 +85,7 @@ bench-store: setup
 bench-scale: setup
 	python -m bench.scale
 	python -m bench.scale --larger-than-memory
+
+soak: setup
+	python -m pip install --quiet --disable-pip-version-check -r requirements-soak.txt
+	python -m soak $(SECONDS)

@@ -34,8 +34,8 @@ def test_pin_of_what_is_pinned():
     assert "every file has a hash" in out
 
 
-COMMANDS = tuple("pin mirror predict imagenet embeddings report export compare budget table".split())
-COMMANDS += ("store", "doctor", "sources")
+COMMANDS = tuple("pin mirror predict imagenet embeddings report export".split())
+COMMANDS += ("compare", "budget", "table", "store", "doctor", "sources")
 HEAVY = ("numpy", "openvino", "PIL", "pyarrow", "tensorflow", "yaml")
 
 

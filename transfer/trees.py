@@ -8,27 +8,81 @@ import yaml
 from transfer.errors import InputError, unknown
 
 _WORDS = {str: "text", list: "a list", dict: "a mapping", bool: "true or false"}
+MOST_BYTES = 2**18  # of a file that people write by hand; the largest here has 3 kB
+_MOST_DEPTH = 20  # of mappings and lists within each other
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values alone: a tag could ask for another type, and aliases of aliases unfold without
+    end, so the file may hold neither."""
+
+    depth = 0
+
+    def compose_node(self, parent, index):
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise self._refused(event, f"the alias *{event.anchor}; write out what it stands for")
+        if event.tag is not None:
+            raise self._refused(event, f"the tag {event.tag}; expected plain values without tags")
+        if self.depth == _MOST_DEPTH:
+            raise self._refused(event, f"more than {_MOST_DEPTH} mappings and lists nested")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_object(self, node, deep=False):
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as fault:  # a date or number that does not exist
+            problem = f"the value is not to be read: {fault}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+
+    def _refused(self, event, what):
+        return yaml.MarkedYAMLError(problem=f"holds {what}", problem_mark=event.start_mark)
 
 
 def read(path):
     """The Tree of the YAML file `path`, empty where there is no such file.
 
-    Raises InputError where it is not YAML or no mapping.
+    Raises InputError, with the line, where it is not YAML, has a tag, an alias or a key twice, and
+    where it is no mapping, nests deeper than honest files do, or is larger than MOST_BYTES.
     """
     if not path.exists():
         return Tree(path, {}, {})
     try:
-        text = path.read_text(encoding="utf-8")
-        node, value = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
-        lines = _lines(node, path)
-    except InputError:
-        raise
-    except (yaml.YAMLError, OSError, ValueError, RecursionError) as fault:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(fault).split())}") from None
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise InputError(
+                f"{path} is longer than {MOST_BYTES:,} bytes; expected a file written by hand"
+            )
+        lines, value = _parsed(data, path)
+    except OSError as fault:
+        raise InputError(f"{path} can't be read: {fault.strerror or fault}") from None
     tree = Tree(path, lines, {} if value is None else value)
     if not isinstance(tree.value, dict):
         raise tree.fault(f"must be a mapping of keys; received {type(value).__name__}")
     return tree
+
+
+def _parsed(data, path):
+    """({(key, ...): line}, value) of YAML as bytes in UTF-8."""
+    try:
+        text = data.decode("utf-8")
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        return _lines(node, path), node and loader.construct_document(node)
+    except UnicodeDecodeError as fault:
+        place = f"{path}, line {data.count(10, 0, fault.start) + 1}"
+        words = "this is not text in UTF-8"
+    except yaml.MarkedYAMLError as fault:
+        mark, words = fault.problem_mark or fault.context_mark, fault.problem or fault.context
+        place = f"{path}, line {mark.line + 1}"
+    except yaml.reader.ReaderError as fault:
+        place = f"{path}, line {text.count(chr(10), 0, fault.position) + 1}"
+        words = f"the character {chr(fault.character)!a} is not allowed"
+    raise InputError(f"{place}: is not valid YAML: {' '.join(words.split())}")
 
 
 def _lines(node, path, at=()):

@@ -5,16 +5,24 @@ that none stands twice.  Of a zip, Python holds the whole list of members, some 
 """
 
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
 from lzma import LZMAError
+from pathlib import Path
 
+from transfer.datasets.reading.headers import Header
 from transfer.errors import InputError
 
 MEMBER_LIMIT = 512 * 2**20  # bytes of one member, which is held in memory
+# What all members may hold together, so that a small file can't keep a machine busy for hours:
+# pictures hardly compress, and the largest of plain pixels do so 10 or 20 times.
+RATIO = 200  # times the bytes of the archive
+SLACK = 2**30  # bytes that any archive may hold
 _DIGEST = 16  # bytes: two of 10^9 names share one by a chance below 10^-20
 # What no name may hold: control characters, and the stand-ins for bytes that are not UTF-8.
 ODD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -24,8 +32,8 @@ def names(path):
     """Yields the names of the regular files in the archive `path`, in its order; checks them all.
 
     Raises InputError for a broken archive and for a member that is a link, a device, absolute,
-    points out of the archive or is larger than MEMBER_LIMIT, and, at the end, where one stands
-    twice.
+    points out of the archive or is larger than MEMBER_LIMIT, where all together are larger than
+    SLACK and RATIO times the archive, and, at the end, where one stands twice.
     """
     digests = bytearray()
     with _faults(path):
@@ -65,21 +73,41 @@ def _most_repeated(digests):
 
 def _members(path):
     """Yields (name, function that reads it at once); raises faults of the libraries as they are."""
+    limit = max(SLACK, RATIO * Path(path).stat().st_size)
+    declared = 0
+    for packed, size, regular, read in _entries(path):
+        name = _checked(path, packed, size, regular)
+        declared += size
+        if declared > limit:
+            raise InputError(
+                f"{path}: its members up to {name} hold {declared:,} bytes, more than {RATIO} "
+                f"times the archive's own; it is a bomb, or is to be packed as smaller archives"
+            )
+        yield name, read
+
+
+def _entries(path):
+    """Yields (name, bytes, whether it is a regular file, function that reads it at once)."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 # The upper half of the attributes is the file's Unix mode; 0 where there is none.
                 kind = (member.external_attr >> 16) & 0o170000
+                regular = kind in (0, 0o100000)
                 if not member.is_dir():
-                    name = _checked(path, member.filename, member.file_size, kind in (0, 0o100000))
-                    yield name, lambda member=member: archive.read(member)
+                    read = partial(archive.read, member)
+                    yield member.filename, member.file_size, regular, read
         return
-    with tarfile.open(path, mode="r|*") as archive:
+    with tarfile.open(path, mode="r|*", tarinfo=Header) as archive:
         while member := archive.next():
             if not member.isdir():
-                name = _checked(path, member.name, member.size, member.isfile())
-                yield name, lambda member=member: archive.extractfile(member).read()
+                read = partial(_tar_member, archive, member)
+                yield member.name, member.size, member.isfile(), read
             archive.members.clear()  # where tarfile keeps all that it has read
+
+
+def _tar_member(archive, member):
+    return archive.extractfile(member).read()
 
 
 def _checked(path, name, size, regular):
@@ -121,8 +149,18 @@ def _faults(path):
         NotImplementedError,  # a compression that the library lacks
         RuntimeError,  # an encrypted member
         ValueError,
+        OverflowError,  # and what parsing of hostile bytes ran into
+        LookupError,
+        TypeError,
+        struct.error,
     ) as fault:
         raise InputError(
-            f"{path} can't be read as a zip or tar archive: {fault}; `dvc repro -f -s fetch_data` "
-            "brings it anew, from another mirror if you name one"
+            f"{path} can't be read as a zip or tar archive: {_words(fault)}; "
+            "`dvc repro -f -s fetch_data` brings it anew, from another mirror if you name one"
         ) from None
+
+
+def _words(fault):
+    """The fault on one printable line: libraries put names and bytes of the archive into it."""
+    words = " ".join(str(fault).split()) or type(fault).__name__
+    return "".join(c if c.isprintable() else "?" for c in words)[:200]

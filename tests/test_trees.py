@@ -1,0 +1,82 @@
+"""YAML that people write, and what nobody should: each fault with its file and line, at once."""
+
+import os
+import time
+from datetime import date
+
+import pytest
+
+from transfer import trees
+from transfer.errors import InputError
+from transfer.nets import cards
+
+ALIASES = "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(60))
+
+
+def written(folder, text):
+    path = folder / "x.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\nb: [", "line 2: is not valid YAML: expected the node content"),
+        (
+            "a: 1\nb: !!python/object/apply:os.system [mkdir ran]",
+            "line 2: .*holds the tag .*system",
+        ),
+        ("a: 1\nb: !!int ''", "line 2: .*holds the tag"),
+        ("a: 1\nb: !mine x", "line 2: .*holds the tag !mine; expected plain values"),
+        (ALIASES, r"line 2: .*holds the alias \*a0; write out what it stands for"),
+        ("a: &a [*a]", r"line 1: .*holds the alias \*a"),
+        ("a: &a {b: 1}\nc:\n  <<: *a", r"line 3: .*holds the alias \*a"),
+        ("a: 1\nb: " + "[" * 5000, "line 2: .*more than 20 mappings and lists"),
+        ("a: 1\nb: " + "{c: " * 5000, "line 2: .*more than 20 mappings and lists"),
+        ("a: 1\nb: 2001-99-99", "line 2: .*month must be"),
+        ("a: 1\nb: " + "9" * 5000, "line 2: .*digits"),
+        ("a: 1\nb: 0x_", "line 2: .*not to be read"),
+        ("a: 1\nb: \x01", r"line 2: .*character '\\x01' is not allowed"),
+        (b"a: 1\nb: \xff\n", "line 2: .*not text in UTF-8"),
+        ("a: 1\n? [b]\n: 2", "line 2: .*unhashable"),
+        ("a: 1\n---\nb: 2", "line 2: .*another document"),
+        ("a: 1\n\tb: 2", "line 2: .*cannot start any token"),
+        ("a: 1\nb: {c: 1,\n c: 2}", "line 3: the key c stands twice"),
+        ("a: " + "x" * 300_000, "longer than 262,144 bytes"),
+        ("- a", "must be a mapping of keys"),
+    ],
+)
+def test_faults_are_told_with_their_line(tmp_path, monkeypatch, text, words):
+    monkeypatch.chdir(tmp_path)
+    start = time.process_time()
+    with pytest.raises(InputError, match=words) as fault:
+        trees.read(written(tmp_path, text))
+    assert time.process_time() - start < 1
+    assert str(fault.value).startswith(str(tmp_path / "x.yaml"))
+    assert str(fault.value).isprintable()
+    assert os.listdir(tmp_path) == ["x.yaml"]
+
+
+def test_a_card_with_a_fault_names_its_line(tmp_path):
+    text = (cards.CARDS / "mini.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "x.yaml"
+    path.write_text(text + "colour: red\n", encoding="utf-8")
+    with pytest.raises(InputError) as fault:
+        cards.load(path)
+    line = text.count("\n") + 1
+    assert str(fault.value).startswith(f"{path}, line {line}: unknown key 'colour'; known: ")
+
+
+def test_plain_values(tmp_path):
+    text = "a: 1\nb: [x, 2.5, null, true]\n# U+FFFD: \ufffd\nc: {d: 2026-01-02}\n"
+    tree = trees.read(written(tmp_path, text))
+    assert tree.value == {"a": 1, "b": ["x", 2.5, None, True], "c": {"d": date(2026, 1, 2)}}
+    assert str(tree.below("c").fault("is late", "d")).endswith("x.yaml, line 4: c.d is late")
+
+
+def test_nothing(tmp_path):
+    assert trees.read(tmp_path / "x.yaml").value == {}
+    assert trees.read(written(tmp_path, "")).value == {}
+    with pytest.raises(InputError, match="can't be read: Is a directory"):
+        trees.read(tmp_path)
