@@ -1,0 +1,126 @@
+"""What a fault leaves of each stage: killed, out of disk, out of memory.
+
+    python -m soak.faults [--stages index extract] [--trials 50] [--seed 0]
+
+The rendered sample with `mini`.  Each stage of dvc.yaml is run once undisturbed, and then so many
+times with a fault of each sort (`soak.disturbances`), each time from the state that it found the
+first time.  After each fault it is run again on what was left: its outputs must be byte for byte
+those of the undisturbed run, and no other file may lie in the workspace.  Features that the store
+held after the fault may not be computed again.  Prints a table, and exits by 1 where something was
+lost.
+"""
+
+import argparse
+import random
+import re
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from soak import disturbances, states
+from transfer.grids import workspaces
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = {"net": "mini", "dataset": "sample", "extract.engine": "openvino"}
+COLUMNS = ("stage", "fault", "trials", "ended by it", "told in a sentence", "lost")
+COMPUTED = re.compile(r"of [\d,]+ pictures ([\d,]+) came from the store")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A stage, the states (`states.kept`) before and after it undisturbed, and how it ran."""
+
+    stage: str
+    before: Path
+    after: Path
+    ran: disturbances.Ran
+
+
+def main(argv=None):
+    given = _parser().parse_args(argv)
+    if disturbances.moved_to_a_namespace():
+        return
+    rows, lost = [], []
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        for reference in references(Path(folder), given.stages):
+            for sort in disturbances.SORTS:
+                row, found = tried(reference, sort, Path(folder, "trial"), given.trials, given.seed)
+                rows.append(row)
+                lost += found
+                print(_line(row), *found, sep="\n", file=sys.stderr, flush=True)
+    print("\n".join(map(_line, [COLUMNS, ["---"] * len(COLUMNS), *rows])))
+    if lost:
+        sys.exit(1)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m soak.faults")
+    names = list(workspaces.stages(ROOT))
+    parser.add_argument("--stages", nargs="+", choices=names, default=names)
+    parser.add_argument("--trials", type=int, default=50, help="of each sort of fault")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    return parser
+
+
+def _line(cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def references(folder, wanted):
+    """Yields the Reference of each wanted stage: runs them all in turn, undisturbed."""
+    work = folder / "undisturbed"
+    states.made(ROOT, work)
+    for number, stage in enumerate(workspaces.stages(ROOT)):
+        before, after = (folder / f"{number}-{when}" for when in ("before", "after"))
+        if stage in wanted:
+            states.copy(work, before)
+        ran = disturbances.undisturbed(states.run(ROOT, work, stage, SETTINGS))
+        if stage in wanted:
+            states.copy(work, after)
+            yield Reference(stage, before, after, ran)
+            shutil.rmtree(before)
+            shutil.rmtree(after)
+
+
+def tried(reference, sort, work, trials, seed):
+    """(a row of the table, [a sentence of each loss])."""
+    rng = random.Random(f"{seed} {reference.stage} {sort.name}")
+    ended = told = 0
+    lost = []
+    expected = states.files(reference.after)
+    faults = list(sort.faults(reference, ROOT, SETTINGS, trials, rng)) if sort.is_here() else []
+    for fault in faults:
+        with fault.place(work, reference.before):
+            ran = fault.run(states.run(ROOT, work, reference.stage, SETTINGS))
+            ended += ran.code != 0
+            told += ran.code != 0 and ran.is_sentence
+            kept = states.features(work)
+            fault.lifted(work)
+            again = disturbances.undisturbed(states.run(ROOT, work, reference.stage, SETTINGS))
+            lost += [
+                f"{reference.stage}, {sort.name}, {fault.told}: {what}"
+                for what in _lost(again, kept, expected, states.files(work))
+            ]
+    said = f"{told} of {ended}" if sort.speaks else ""
+    counted = len(faults) if sort.is_here() else "not here"
+    return [reference.stage, sort.name, counted, ended, said, len(lost)], lost
+
+
+def _lost(again, kept, expected, found):
+    """Yields what is wrong after the stage was run again."""
+    if again.code:
+        yield f"it does not run again: {again.error.strip().splitlines()[-1:]}"
+        return
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            how = "is left over" if name not in expected else "is not there"
+            yield f"{name} {how if name not in expected or name not in found else 'differs'}"
+    came = COMPUTED.search(again.printed)
+    if came and int(came[1].replace(",", "")) < kept:
+        yield f"of {kept} features in the store {came[1]} were read"
+
+
+if __name__ == "__main__":
+    main()
