@@ -29,13 +29,13 @@ def test_a_killed_stage_runs_again_as_if_nothing_had_been(index, sort, tmp_path)
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(tmp_path):
-    command = ["-m", "soak.faults", "--stages", "check", "fetch_weights", "--trials", "2"]
+    command = ["-m", "soak.faults", "--stages", "fetch_weights", "--trials", "1"]
     ran = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
     rows = [line for line in ran.stdout.splitlines() if "disk full" in line]
-    assert len(rows) == 2
+    assert len(rows) == 1
     assert all(row.endswith("| 0 |") for row in rows)
     if "not here" in rows[0]:
         pytest.skip("this machine allows no file system of one's own")
@@ -68,7 +68,7 @@ def test_what_is_lost_is_found(index, tmp_path):
 
 
 def test_a_kill_reaches_the_whole_process_group():
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    code = "import subprocess; subprocess.run(['sleep', '60'])"
     words = [sys.executable, "-c", code]
     ran = disturbances.undisturbed((words, {"env": os.environ.copy()}), kill_after=0.5)
     assert ran.code < 0
