@@ -433,6 +433,10 @@ def test_git(workspace):
     assert found.sentence == (
         "not committed, and read by stages: models/cards/new name.yaml, params.yaml"
     )
+    Path("params.yaml").rename("moved.yaml")
+    assert revision.check().sentence == "deleted, and read by stages: params.yaml"
+    assert "git checkout HEAD" in revision.check().remedy
+    Path("moved.yaml").rename("params.yaml")
     Path(".git/index.lock").write_text("")
     assert revision.check().remedy == "rm .git/index.lock, if none runs"
 

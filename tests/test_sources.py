@@ -85,9 +85,10 @@ def test_the_signs_have_the_same_43_names_in_the_order_of_their_numbers():
     assert not traffic32.flip
 
 
-def test_a_name_that_is_kept_for_near_duplicates_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"signs_near needs another name: .*duplicates of signs "):
-        sources.load(written(tmp_path, ARCHIVE, "signs_near"))
+def test_a_name_that_is_kept_for_near_duplicates_is_refused_where_it_is_asked_for(tmp_path):
+    source = sources.load(written(tmp_path, ARCHIVE, "signs_near"))
+    with pytest.raises(InputError, match=r"signs_near needs another name, .*of a dataset signs$"):
+        sources.require_known(source, ["resnet"])
 
 
 def test_label_of_a_number(tmp_path):

@@ -81,12 +81,6 @@ def load(folder):
     copies.check(folder)
     if not folder.is_dir():
         raise unknown("dataset", folder.name, known(folder.parent))
-    name = folder.absolute().name
-    if name.endswith(NEAR):
-        raise InputError(
-            f"the dataset {name} needs another name: data/index/{name}.csv is where the "
-            f"near-duplicates of {name.removesuffix(NEAR)} would be listed"
-        )
     tree = trees.read(folder / NAME)
     tree.expect_keys(*KEYS)
     files = tuple(
@@ -101,9 +95,9 @@ def load(folder):
     if kind != "archives" and layout not in ("", "class_folders"):
         raise tree.fault(f"has layout {layout} but no files to read by it", "layout")
     return Source(
-        name=name,
+        name=folder.absolute().name,
         kind=kind,
-        title=tree.get("title", str, name),
+        title=tree.get("title", str, folder.absolute().name),
         licence=tree.get("licence", str, ""),
         homepage=tree.get("homepage", str, ""),
         layout=layout or "class_folders",
@@ -117,8 +111,14 @@ def load(folder):
 
 
 def require_known(source, nets):
-    """Raises InputError where `recommend` of the Source names a net that is not in `nets`: its
-    advice would be passed over in silence."""
+    """Raises InputError where the Source has a name that its index can't have, and where its
+    `recommend` names a net that is not in `nets`: advice that would be passed over in silence."""
+    if source.name.endswith(NEAR):
+        raise InputError(
+            f"the dataset {source.name} needs another name, not one that ends with {NEAR}: "
+            f"data/index/{source.name}.csv would list the near-duplicates of a dataset "
+            f"{source.name.removesuffix(NEAR)}"
+        )
     for name in source.recommend:
         if name not in ("any", *nets):
             raise unknown(f"net in recommend of {source.name}", name, nets)

@@ -1,5 +1,6 @@
 """git: whether what the stages read can be had back by a revision."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def check(pipeline="dvc.yaml"):
             f"rm {lock}, if none runs",
         )
     changed = edited(deps(pipeline))
+    gone = [path for path in changed if not os.path.lexists(path)]
+    if gone:
+        more = f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
+        return off(
+            "git",
+            f"deleted, and read by stages: {', '.join(gone[:SHOWN])}{more}",
+            "`git checkout HEAD -- PATH` has them back",
+        )
     if changed:
         more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
         return off(
