@@ -30,7 +30,7 @@ COMPUTED = re.compile(r"of [\d,]+ pictures ([\d,]+) came from the store")
 
 @dataclass(frozen=True)
 class Reference:
-    """A stage, the states (`states.kept`) before and after it undisturbed, and how it ran."""
+    """A stage, the states (`soak.states`) before and after it undisturbed, and how it ran."""
 
     stage: str
     before: Path

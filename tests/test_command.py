@@ -1,6 +1,5 @@
 """`python -m transfer`, and the frame that every command runs in."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import pytest
 from tests.command_line import command
 from tests.imports import ROOT
 from transfer import errors
-from transfer.writing import replacing
 
 
 @pytest.mark.parametrize(
@@ -110,29 +108,3 @@ with errors.sentences():
     print("figures")
     sys.stdout.flush()
 """
-
-
-def test_replacing_never_writes_into_what_is_there(tmp_path):
-    """DVC's cached copy and the workspace's file may be one."""
-    path, cached = tmp_path / "out.csv", tmp_path / "cached"
-    path.write_text("old")
-    os.link(path, cached)
-    with replacing(path) as file:
-        file.write("new")
-    assert (path.read_text(), cached.read_text()) == ("new", "old")
-
-
-def test_replacing_leaves_what_was_there_after_a_fault(tmp_path):
-    path = tmp_path / "folder" / "out.csv"
-    with replacing(path) as file:
-        file.write("old")
-
-    def interrupted():
-        with replacing(path) as file:
-            file.write("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert path.read_text() == "old"
-    assert [p.name for p in path.parent.iterdir()] == ["out.csv"]

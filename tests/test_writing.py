@@ -29,20 +29,27 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     assert (tmp_path / "a[1].csv").read_text() == "whole"
 
 
-def test_a_fault_leaves_what_was_there(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text("before")
-    with pytest.raises(TypeError), replacing(path) as file:
-        file.write(b"not text")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
-    assert path.read_text() == "before"
-
-
-def test_what_shares_the_file_keeps_its_own(tmp_path):
-    """DVC's cache may hold an output as a hard link."""
-    path, cached = tmp_path / "a.csv", tmp_path / "cached"
-    path.write_text("before")
+def test_replacing_never_writes_into_what_is_there(tmp_path):
+    """DVC's cached copy and the workspace's file may be one."""
+    path, cached = tmp_path / "out.csv", tmp_path / "cached"
+    path.write_text("old")
     os.link(path, cached)
     with replacing(path) as file:
-        file.write("after")
-    assert (path.read_text(), cached.read_text()) == ("after", "before")
+        file.write("new")
+    assert (path.read_text(), cached.read_text()) == ("new", "old")
+
+
+def test_replacing_leaves_what_was_there_after_a_fault(tmp_path):
+    path = tmp_path / "folder" / "out.csv"
+    with replacing(path) as file:
+        file.write("old")
+
+    def interrupted():
+        with replacing(path) as file:
+            file.write("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["out.csv"]

@@ -48,3 +48,9 @@ def guarded(name, check, *given):
     except Exception as fault:  # a traceback would hide what the other checks have to say
         told = " ".join(str(fault).split())
         return off(name, f"this check failed by itself ({type(fault).__name__}: {told})")
+
+
+def some(names, most, between=", "):
+    """The first `most` of the names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more

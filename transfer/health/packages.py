@@ -1,7 +1,7 @@
 """The packages that this Python has, against requirements.txt."""
 
 from transfer import requirements
-from transfer.health.findings import off, well
+from transfer.health.findings import off, some, well
 
 PLACE = "requirements.txt"
 SHOWN = 3  # packages named; the others are counted
@@ -18,9 +18,8 @@ def check(path=PLACE):
     ]
     if not other:
         return well("packages", f"all {len(pinned)} as {path} has them")
-    more = f" and {len(other) - SHOWN} more" if len(other) > SHOWN else ""
     return off(
         "packages",
-        f"{len(other)} of {len(pinned)} are not as in {path}: {'; '.join(other[:SHOWN])}{more}",
+        f"{len(other)} of {len(pinned)} are not as in {path}: {some(other, SHOWN, '; ')}",
         "`make setup` builds .venv anew",
     )

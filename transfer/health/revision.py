@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from transfer.health.findings import off, well
+from transfer.health.findings import off, some, well
 
 SHOWN = 4  # paths named; the others are counted
 DEPS = (
@@ -40,17 +40,15 @@ def check(pipeline="dvc.yaml"):
     changed = edited(deps(pipeline))
     gone = [path for path in changed if not os.path.lexists(path)]
     if gone:
-        more = f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
         return off(
             "git",
-            f"deleted, and read by stages: {', '.join(gone[:SHOWN])}{more}",
+            f"deleted, and read by stages: {some(gone, SHOWN)}",
             "`git checkout HEAD -- PATH` has them back",
         )
     if changed:
-        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
         return off(
             "git",
-            f"not committed, and read by stages: {', '.join(changed[:SHOWN])}{more}",
+            f"not committed, and read by stages: {some(changed, SHOWN)}",
             "`git commit`, so that results can be had back; an experiment keeps them itself",
         )
     return well("git", f"revision {inside.stdout.strip()}, what stages read is committed")
