@@ -151,6 +151,29 @@ def test_many_at_once_each_end_with_the_whole_file(tmp_path):
     assert all((folder / "out" / "w.npy").read_bytes() == BODY for folder in folders)
 
 
+def test_who_comes_while_the_file_gets_its_names_waits(tmp_path, monkeypatch):
+    """A file has two places in the store; between the first and the second it is not yet found by
+    the one that the comer looks for."""
+    link, others = kept.link, []
+
+    def slow_link(source, target):
+        if target.parent == store_folder() / "downloads" and not others:
+            folder = tmp_path / "b"
+            folder.mkdir()
+            others.append(threading.Thread(target=fetch, args=(file, folder)))
+            others[0].start()
+            others[0].join(0.5)
+        link(source, target)
+
+    with serving({"/w.npy": Ranged(BODY)}) as (base, log):
+        file = File("w.npy", (f"{base}/w.npy",), sha256=SHA)
+        monkeypatch.setattr(kept, "link", slow_link)
+        fetch(file, tmp_path)
+        others[0].join()
+    assert log == ["/w.npy"]
+    assert (tmp_path / "b" / "out" / "w.npy").read_bytes() == BODY
+
+
 # Disks
 
 

@@ -34,10 +34,12 @@ def part_of(address):
 def keep(part):
     """Moves the Part `part`, whole, to its places: one file, found by any of its hashes, so that
     a card which gives another one later costs no download."""
-    first, *others = (place(*item) for item in sorted(part.digests.items()))
-    part.move(first)
+    *others, last = (place(*item) for item in sorted(part.digests.items()))
+    part.sync()
+    # Who comes between finds the part, and waits; once it is gone, every place has the file.
     for other in others:
-        link(first, other)
+        link(part.path, other)
+    part.move(last)
 
 
 def link(kept, target):

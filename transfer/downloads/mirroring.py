@@ -110,6 +110,7 @@ def _bring(folder, file, pin, source, patience):
             part.restart()
             return digests
         fetching.fill(part, file.name, what.addresses, patience, what=what)
+        part.sync()
         part.move(target)
         return part.digests
 

@@ -66,9 +66,12 @@ class Part:
                 f"free space there, or name another folder ($TRANSFER_STORE names the store)"
             )
 
-    def move(self, target):
-        """Gives the file, whole, its name `target`."""
+    def sync(self):
+        """Sees to it that its bytes are on the disk."""
         os.fsync(self._file.fileno())
+
+    def move(self, target):
+        """Gives the file, synced, its name `target`."""
         self.path.replace(target)
 
 
