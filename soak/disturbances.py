@@ -1,11 +1,13 @@
 """Faults that a stage meets, each with a way to run it under that fault.
 
-Calls are faulted by strace, and a full disk is a small file system in a namespace of its own
-(unshare): where the machine has or allows neither, these sorts are told as not here.
+Calls are faulted by strace; a full disk is a small file system, and a store that can't be written
+a read-only mount, in a namespace of their own (unshare): where the machine has or allows neither,
+these sorts are told as not here.
 """
 
 import contextlib
 import os
+import re
 import resource
 import shutil
 import signal
@@ -181,33 +183,85 @@ def _mounted(work, before, size):
         _mount(f"remount,size={max(size, used + 4096)}", work)
         yield
     finally:
-        subprocess.run(["umount", work], check=True)
+        _call("umount", work)
         work.rmdir()
 
 
 def _mount(how, work):
-    subprocess.run(["mount", "-t", "tmpfs", "-o", how, "tmpfs", work], check=True)
+    _call("mount", "-t", "tmpfs", "-o", how, "tmpfs", work)
+
+
+def _call(*words):
+    subprocess.run(words, check=True)
+
+
+def _is_inside():
+    return bool(os.environ.get(INSIDE))
+
+
+# --- a store that can't be written --------------------------------------------------------------
+
+
+def _read_only(reference, root, settings, trials, rng):
+    yield Fault("the store is read-only", undisturbed, _locked, _unlock)
+
+
+@contextlib.contextmanager
+def _locked(work, before):
+    """Rights would not do: they do not hold for root."""
+    store = work / states.STORE
+    with _folder(work, before):
+        _call("mount", "--bind", store, store)
+        _call("mount", "-o", "remount,bind,ro", store)
+        try:
+            yield
+        finally:
+            _unlock(work)
+
+
+def _unlock(work):
+    if os.path.ismount(work / states.STORE):
+        _call("umount", work / states.STORE)
 
 
 # --- no memory --------------------------------------------------------------------------------
 
 
 def _short(reference, root, settings, trials, rng):
-    for i in range(min(trials, 10)):
-        limit = int(1e9 * 0.25 * 1.45**i)  # 250 MB of addresses to 7 GB
+    """From the most that it has when all goes well down to a tenth of it."""
+    peak = _peak(reference, root, settings)
+    count = min(trials, 20)
+    for i in range(count):
+        limit = int(peak * (1 - 0.9 * (i + 0.5) / count))
 
         def confined(limit=limit):
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
         yield Fault(
-            f"{limit >> 20} MB of addresses",
+            f"{limit >> 20} of {peak >> 20} MB of addresses",
             lambda c, confined=confined: undisturbed(c, preexec_fn=confined),
         )
+
+
+def _peak(reference, root, settings):
+    """The most bytes of addresses that the stage's process has, undisturbed."""
+    work, most = reference.before.with_name("measured"), 0
+    with _folder(work, reference.before):
+        words, kept = states.run(root, work, reference.stage, settings)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(words, **kept, **quiet)
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            if found := re.search(r"VmPeak:\s+(\d+) kB", status):  # one that has ended has none
+                most = max(most, int(found[1]) << 10)
+            time.sleep(0.005)
+    return most
 
 
 SORTS = (
     Sort("killed at a random moment", _moments),
     Sort("killed at a commit", _calls, is_here=lambda: bool(shutil.which("strace"))),
-    Sort("disk full", _full, is_here=lambda: bool(os.environ.get(INSIDE)), speaks=True),
+    Sort("disk full", _full, is_here=_is_inside, speaks=True),
+    Sort("store read-only", _read_only, is_here=_is_inside, speaks=True),
     Sort("memory short", _short),
 )
