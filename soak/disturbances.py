@@ -220,8 +220,8 @@ def _locked(work, before):
 
 
 def _unlock(work):
-    if os.path.ismount(work / states.STORE):
-        _call("umount", work / states.STORE)
+    """Also where it is done already: `ismount` does not see a folder mounted on itself."""
+    subprocess.run(["umount", work / states.STORE], capture_output=True, check=False)
 
 
 # --- no memory --------------------------------------------------------------------------------
