@@ -13,6 +13,7 @@ from tests.examples import COURSE, OPTIONS, blobs, fitted, write_pack
 from transfer.errors import InputError
 from transfer.heads import kinds, trained
 from transfer.heads.methods import dense, stacks
+from transfer.heads.methods.chunks import ROWS
 
 # --- training ---------------------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ def test_chunks_do_not_show():
 def test_chunks_are_the_whole_and_small():
     head, (x, _) = fitted(), blobs(2500)
     chunks = list(head.chunks((x,)))
-    assert max(map(len, chunks)) == stacks.CHUNK < 2500
+    assert max(map(len, chunks)) == ROWS < 2500
     assert np.array_equal(np.concatenate(chunks), head.probabilities((x,)))
     x[2100, 1] = np.inf
     with pytest.raises(InputError, match="row 2100 of the features gives no probabilities"):

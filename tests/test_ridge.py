@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge as Scikit
 
 from tests.test_logistic import SHAPES, rows_of
-from transfer.heads.methods import passes, ridge, weights
+from transfer.heads.methods import chunks, passes, ridge, weights
 from transfer.heads.methods.rows import Stacked
 
 
@@ -80,7 +80,7 @@ def test_passes_over_the_rows_give_what_rows_in_memory_give(n, d, how, views):
 def test_chunks_are_added_up(monkeypatch):
     rows = rows_of(40, 6)
     whole = passes.Ridge(rows).solve(0.01)
-    monkeypatch.setattr(passes, "CHUNK", 7)
+    monkeypatch.setattr(chunks, "ROWS", 7)
     for a, b in zip(whole, passes.Ridge(rows).solve(0.01), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-12)
 

@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from transfer.processes import is_running
+
 
 @contextlib.contextmanager
 def replacing(path, mode="w"):
@@ -39,19 +41,9 @@ def _sweep(path):
     """Removes the parts of `path` that processes left which are no more."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         number = part.name.split(".")[-2]
-        if number.isdecimal() and not _runs(int(number)):
+        if number.isdecimal() and not is_running(int(number)):
             with contextlib.suppress(OSError):  # another one swept it, or it can't be helped
                 part.unlink()
-
-
-def _runs(process):
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def write_json(path, value):

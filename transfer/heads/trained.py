@@ -15,7 +15,7 @@ import numpy as np
 
 from transfer.errors import InputError
 from transfer.heads import kinds
-from transfer.heads.methods import stacks
+from transfer.heads.methods.chunks import chunks
 from transfer.writing import replacing
 
 HEAD = Path("models/head.npz")  # of the run in the workspace
@@ -50,7 +50,7 @@ class Head:
         return p
 
     def chunks(self, views):
-        """Yields the probabilities of consecutive images, float32 [n, C], n at most stacks.CHUNK,
+        """Yields the probabilities of consecutive images, float32 [n, C], n at most ROWS of chunks,
         so that neither the features nor the answers are in memory as a whole.
 
         views: a tuple of V >= 1 arrays [N, D]; what is given is the mean over them.
@@ -58,8 +58,7 @@ class Head:
         """
         kind = kinds.named(self.kind)
         self._require_rows(views, *kind.sizes(self.arrays))
-        for start in range(0, len(views[0]), stacks.CHUNK):
-            part = slice(start, start + stacks.CHUNK)
+        for part in chunks(len(views[0])):
             p = kind.probabilities(self.arrays, views[0][part])
             for view in views[1:]:
                 p = p + kind.probabilities(self.arrays, view[part])
@@ -67,8 +66,8 @@ class Head:
             finite = np.isfinite(p).all(axis=1)
             if not finite.all():
                 raise InputError(
-                    f"row {start + int(finite.argmin())} of the features gives no probabilities: "
-                    "it holds values that are not finite or too large for float32"
+                    f"row {part.start + int(finite.argmin())} of the features gives no "
+                    "probabilities: it holds values that are not finite or too large for float32"
                 )
             yield p
 

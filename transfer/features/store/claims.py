@@ -10,6 +10,8 @@ import socket
 import time
 import uuid
 
+from transfer.processes import is_running
+
 LEASE = 60  # seconds; each commit of the owner renews it
 
 
@@ -51,10 +53,4 @@ def _is_alive(owner):
     host, process, _ = owner.split(" ")
     if host != socket.gethostname():
         return True  # its lease will tell
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return is_running(int(process))

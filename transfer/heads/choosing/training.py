@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from transfer.errors import InputError
+from transfer.heads.methods.chunks import chunks
 from transfer.heads.methods.rows import Stacked, Transformed
 
 # Bytes of rows in memory, or, of what is fitted in passes over the packs, of a square matrix in
 # float64 as wide as the features; a fit takes about eight times as much while it runs.
 LIMIT = 1 << 30
 IN_PASSES = ("ridge", "auto")  # of which the latter is then ridge
-CHUNK = 1024  # rows in flight at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +89,7 @@ def of(views, labels, n_classes, kind, dealt, weights, groups=None):
             "split.per_class"
         )
     copied = np.empty(x.shape, np.float32) if size <= LIMIT else None
-    for start in range(0, n, CHUNK):
-        part = slice(start, min(start + CHUNK, n))
+    for part in chunks(n):
         rows = x[part]
         largest = max(float(rows.max(initial=0)), -float(rows.min(initial=0)))
         if not largest < 1e18:  # NaN is not less

@@ -13,6 +13,7 @@ from transfer.errors import InputError
 from transfer.heads.fitted import Fitted
 from transfer.heads.methods import stacks
 from transfer.heads.methods import weights as weights_
+from transfer.heads.methods.chunks import chunks
 from transfer.heads.methods.rows import Stacked
 
 # Keras' defaults (keras/src/optimizers/adam.py).
@@ -125,8 +126,7 @@ def _epoch(adam, layers, rows, labels, weights, batches, on_batch):
 def _evaluate(layers, views, labels):
     """The `stacks.sums` of all images, a chunk at a time."""
     sums = np.zeros(2)
-    for start in range(0, len(labels), stacks.CHUNK):
-        part = slice(start, start + stacks.CHUNK)
+    for part in chunks(len(labels)):
         rows = (np.asarray(view[part], np.float32) for view in views)
         log_p = [stacks.forward(layers, x)[1] for x in rows]
         mean = log_p[0] if len(log_p) == 1 else stacks.log_mean(log_p)

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from transfer.errors import InputError
 from transfer.heads.methods import linear, stacks, transforms
+from transfer.heads.methods.chunks import chunks
 
 COUNTS = (1, 3, 5, 10, 20, 50)
 SHARPNESS = np.float32(1 / 0.07)  # of weights exp(cosine / .07): Wu et al. 2018, section 3.4
@@ -35,8 +36,7 @@ def logits(queries, references, classes, n_classes, counts):
     """{k: float32 [m, C]} of unit rows queries [m, D] for each k of `counts`; classes: [n]."""
     most = min(max(counts), len(references))
     found = {k: np.empty((len(queries), n_classes), np.float32) for k in counts}
-    for start in range(0, len(queries), stacks.CHUNK):
-        part = slice(start, start + stacks.CHUNK)
+    for part in chunks(len(queries)):
         cosines = queries[part] @ references.T  # [m, n]
         # A stable sort, so that of equal rows the first counts, wherever the chunk begins.
         nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :most]

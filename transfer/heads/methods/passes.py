@@ -6,10 +6,9 @@ goes by the features and not by the images.
 
 import numpy as np
 
+from transfer.heads.methods.chunks import chunks
 from transfer.heads.methods.ridge import STRENGTHS
 from transfer.heads.methods.workers import each
-
-CHUNK = 1024  # rows in flight at once
 
 
 # With z_i = (x_i, 1) of the features x_i [D] of row i, weights s_i and one-hot targets y_i [C],
@@ -50,7 +49,7 @@ class Ridge:
     def _chunks(self, fold):
         """Yields the sorted numbers of the rows of a fold, some at a time."""
         numbers = np.flatnonzero(self.fold == fold)
-        return (numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK))
+        return (numbers[part] for part in chunks(len(numbers)))
 
     def candidates(self, strengths):
         """Yields (strength, scores float32 [V, N, C]) for each of the `strengths`: of an image by

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CHUNK = 1024  # rows or columns in flight at once in float64
+from transfer.heads.methods.chunks import chunks
+
 LEAST = 1e-10  # of the largest eigenvalue: below it, an axis is rounding alone
 
 
@@ -39,22 +40,21 @@ class Rotation:
 def rotated(x, weights):
     """The Rotation of rows x [n, D] with weights float64 [n] of mean 1."""
     n, d = x.shape
-    chunks = [slice(start, start + CHUNK) for start in range(0, n, CHUNK)]
-    mean = sum(weights[part] @ x[part] for part in chunks) / n  # float64 [D]
+    parts = chunks(n)
+    mean = sum(weights[part] @ x[part] for part in parts) / n  # float64 [D]
     root = np.sqrt(weights)[:, None]
     if n >= d:
         gram = np.zeros((d, d))
-        for part in chunks:
+        for part in parts:
             rows = root[part] * (x[part] - mean)
             gram += rows.T @ rows
         values, basis = _decomposed(gram)
         a = np.empty((n, len(values)), np.float32)
-        for part in chunks:
+        for part in parts:
             a[part] = (x[part] - mean) @ basis
         return Rotation(a, values / n, mean, basis, x)
     gram = np.zeros((n, n))
-    for start in range(0, d, CHUNK):
-        part = slice(start, start + CHUNK)
+    for part in chunks(d):
         columns = root * (x[:, part] - mean[part])
         gram += columns @ columns.T
     values, axes = _decomposed(gram)

@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 from transfer.errors import InputError
 
 PAIR = ("kernel", "bias")
-CHUNK = 1024  # rows of a memory-mapped pack that are in flight at once
 
 
 def glorot_uniform(d, u, rng):

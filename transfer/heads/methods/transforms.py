@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CHUNK = 1024  # rows in flight at once
+from transfer.heads.methods.chunks import chunks
+
 NAMES = ("none", "standardise", "power")
 FLOOR = 0.01  # of a feature's standard deviation, in units of the root mean square of all of them
 SHORTEST = np.float32(1e-12)  # length that a row of zeros is divided by
@@ -29,8 +30,7 @@ class Transform:
     def __call__(self, x):
         """float32 [n, D] of rows x [n, D], a new array."""
         y = np.empty(x.shape, np.float32)
-        for start in range(0, len(x), CHUNK):
-            part = slice(start, start + CHUNK)
+        for part in chunks(len(x)):
             rooted = unit_roots(x[part]) if self.is_root else x[part]
             y[part] = (rooted - self.shift) * self.scale
         return y
@@ -57,15 +57,14 @@ def unit_roots(x):
 def fitted(name, x):
     """The Transform `name`, one of NAMES, measured on the training rows x [n, D]."""
     total, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    chunks = [slice(start, start + CHUNK) for start in range(0, len(x), CHUNK)]
 
     def row(part):
         return (unit_roots(x[part]) if name == "power" else x[part]).astype(np.float64)
 
-    for part in chunks:
+    for part in chunks(len(x)):
         total += row(part).sum(axis=0)
     mean = total / len(x)
-    for part in chunks:
+    for part in chunks(len(x)):
         squares += ((row(part) - mean) ** 2).sum(axis=0)
     sd = np.sqrt(squares / len(x))
     spread = np.sqrt((sd**2).sum()) or 1.0  # 0 where all rows are equal

@@ -1,0 +1,14 @@
+"""Whether processes of this machine run."""
+
+import os
+
+
+def is_running(number):
+    """Whether there is a process of the id `number`, whoever's it is."""
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
