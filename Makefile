@@ -57,8 +57,9 @@ audit: setup
 repro: setup
 	dvc repro
 
+# By whole files, so that what a file's tests share is made once.
 test: setup
-	python -m pytest
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup
 	ruff check .
