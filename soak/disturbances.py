@@ -29,17 +29,20 @@ CALLS = ",".join(
         "fsync", "fdatasync", "ftruncate",
     )
 )  # fmt: skip
+HANGS = 120  # seconds after which a stage, which takes some, is held to hang
 LARGE = "4g"  # of the small file system, once it is no longer
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a stage ended: its exit status, what it printed, its stderr, seconds."""
+    """How a stage ended: its exit status, what it printed, its stderr, seconds, and whether it
+    had to be killed since it hung."""
 
     code: int
     printed: str
     error: str
     seconds: float
+    hung: bool = False
 
     @property
     def is_sentence(self):
@@ -49,9 +52,10 @@ class Ran:
 
 
 def undisturbed(command, kill_after=None, **how):
-    """Runs (words, keywords of Popen); returns a Ran.  kill_after: seconds until it is killed."""
+    """Runs (words, keywords of Popen); returns a Ran.  kill_after: seconds until it is killed, in
+    place of HANGS."""
     words, kept = command
-    start = time.monotonic()
+    start, hung = time.monotonic(), False
     process = subprocess.Popen(
         words,
         **kept,
@@ -64,12 +68,13 @@ def undisturbed(command, kill_after=None, **how):
         start_new_session=True,
     )
     try:
-        printed, error = process.communicate(timeout=kill_after)
+        printed, error = process.communicate(timeout=HANGS if kill_after is None else kill_after)
     except subprocess.TimeoutExpired:
+        hung = kill_after is None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         printed, error = process.communicate()
-    return Ran(process.returncode, printed, error, time.monotonic() - start)
+    return Ran(process.returncode, printed, error, time.monotonic() - start, hung)
 
 
 @contextlib.contextmanager
@@ -230,7 +235,7 @@ def _unlock(work):
 def _short(reference, root, settings, trials, rng):
     """From the most that it has when all goes well down to a tenth of it."""
     peak = _peak(reference, root, settings)
-    count = min(trials, 20)
+    count = min(trials, 10)
     for i in range(count):
         limit = int(peak * (1 - 0.9 * (i + 0.5) / count))
 

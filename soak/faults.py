@@ -24,7 +24,7 @@ from transfer.grids import workspaces
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {"net": "mini", "dataset": "sample", "extract.engine": "openvino"}
-COLUMNS = ("stage", "fault", "trials", "ended by it", "told in a sentence", "lost")
+COLUMNS = ("stage", "fault", "trials", "ended by it", "told in a sentence", "hung", "lost")
 COMPUTED = re.compile(r"of [\d,]+ pictures ([\d,]+) came from the store")
 
 
@@ -87,7 +87,7 @@ def references(folder, wanted):
 def tried(reference, sort, work, trials, seed):
     """(a row of the table, [a sentence of each loss])."""
     rng = random.Random(f"{seed} {reference.stage} {sort.name}")
-    ended = told = 0
+    ended = told = hung = 0
     lost = []
     expected = states.files(reference.after)
     faults = list(sort.faults(reference, ROOT, SETTINGS, trials, rng)) if sort.is_here() else []
@@ -95,6 +95,7 @@ def tried(reference, sort, work, trials, seed):
         with fault.place(work, reference.before):
             ran = fault.run(states.run(ROOT, work, reference.stage, SETTINGS))
             ended += ran.code != 0
+            hung += ran.hung
             told += ran.code != 0 and ran.is_sentence
             kept = states.features(work)
             fault.lifted(work)
@@ -105,7 +106,7 @@ def tried(reference, sort, work, trials, seed):
             ]
     said = f"{told} of {ended}" if sort.speaks else ""
     counted = len(faults) if sort.is_here() else "not here"
-    return [reference.stage, sort.name, counted, ended, said, len(lost)], lost
+    return [reference.stage, sort.name, counted, ended, said, hung, len(lost)], lost
 
 
 def _lost(again, kept, expected, found):
