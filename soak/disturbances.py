@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,11 +120,11 @@ def _moments(reference, root, settings, trials, rng):
 
 
 def _calls(reference, root, settings, trials, rng):
-    most = _most_calls(reference, root, settings)
-    step = max(1, -(-most // trials))
-    for number in range(1, most + 1, step):
-        how = f"inject={CALLS}:signal=SIGKILL:when={number}"
-        yield Fault(f"at call {number}", lambda c, h=how: undisturbed(_traced(c, h)))
+    points = _points(reference, root, settings)
+    step = max(1, -(-len(points) // trials))
+    for name, number in points[::step]:
+        how = f"inject={name}:signal=SIGKILL:when={number}"
+        yield Fault(f"at {name} {number}", lambda c, h=how: undisturbed(_traced(c, h)))
 
 
 def _traced(command, how, log="/dev/null"):
@@ -131,15 +132,19 @@ def _traced(command, how, log="/dev/null"):
     return ["strace", "-f", "-qq", "-o", log, "-e", f"trace={CALLS}", "-e", how, *words], kept
 
 
-def _most_calls(reference, root, settings):
-    """How many of the CALLS the thread makes that makes most of them."""
+def _points(reference, root, settings):
+    """[(name, number)]: the number-th call of that name of a thread, for each of the CALLS that the
+    stage makes; strace counts them so."""
     work = reference.before.with_name("counted")
     log = reference.before.with_name("calls")
     with _folder(work, reference.before):
         command = states.run(root, work, reference.stage, settings)
         undisturbed(_traced(command, "signal=none", str(log)))
-    threads = [line.split(maxsplit=1)[0] for line in log.read_text().splitlines() if "(" in line]
-    return max(map(threads.count, set(threads)), default=0)
+    counts = Counter(re.findall(r"^(\d+) +(\w+)\(", log.read_text(), re.M))
+    most = {}
+    for (_, name), count in counts.items():
+        most[name] = max(most.get(name, 0), count)
+    return [(name, number + 1) for name in sorted(most) for number in range(most[name])]
 
 
 # --- no space ---------------------------------------------------------------------------------
