@@ -1,9 +1,10 @@
 """Fuzzes every target in turn and prints one table; `make soak SECONDS=600` runs it.
 
-`python -m soak [SECONDS] [TARGET ...]`.  An input that is not refused as it should stays in
+An input that is not refused as it should stays in
 soak/crashes/TARGET/, with the traceback in `log` there; the exit status is then 1.
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from soak.targets import TARGETS
 from transfer.errors import InputError, sentences, unknown
 
 CRASHES = Path(__file__).parent / "crashes"
+SECONDS = 60  # of each target
 ROW = "{:<10} {:>12} {:>8} {:>9} {:>8}"
 
 
@@ -49,8 +51,8 @@ def counted(log, status):
 
 
 def main(argv):
-    words = list(argv)
-    seconds = int(words.pop(0)) if words and words[0].isdecimal() else 60
+    words = _parser().parse_args(argv).words
+    seconds = int(words.pop(0)) if words and words[0].isdecimal() else SECONDS
     if seconds < 1:  # which the fuzzer takes for no limit
         raise InputError(f"each target needs a second at least; received {seconds}")
     for name in words:
@@ -64,6 +66,21 @@ def main(argv):
         crashed += [name] * row[-1]
     if crashed:
         raise InputError(f"crashed: {', '.join(crashed)}; see {CRASHES.name}/ for input and log")
+
+
+def _parser():
+    about, _, more = __doc__.partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m soak",
+        usage="%(prog)s [SECONDS] [TARGET ...]",
+        description=about,
+        epilog=more,
+    )
+    parser.add_argument(
+        "words", nargs="*", metavar="SECONDS, TARGET",
+        help=f"of each target (default: {SECONDS}); default: all of {', '.join(TARGETS)}",
+    )  # fmt: skip
+    return parser
 
 
 if __name__ == "__main__":

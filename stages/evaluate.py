@@ -51,6 +51,8 @@ def main(
     sheets.mistakes(mistakes, trained.title(model), wrong, pictures)
     sheets.samples(samples, trained.title(model), few, pictures)
     print("\n".join(["evaluate: " + summary.table(model, found), *left_out]))
+    for doubt in summary.doubts(found):
+        print(f"evaluate: note: {doubt}")
 
 
 if __name__ == "__main__":

@@ -581,6 +581,41 @@ def test_a_trickle_of_headers_is_given_up(tmp_path):
         end.set()
 
 
+@contextlib.contextmanager
+def dribbling(data):
+    """The port of a server that answers whatever it is sent with `data`, byte by byte."""
+    end = threading.Event()
+
+    def serve():
+        with contextlib.suppress(OSError), server.accept()[0] as client:
+            client.recv(65536)
+            for byte in data:
+                client.sendall(bytes([byte]))
+                if end.wait(0.05):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        end.set()
+
+
+# The head of a TLS record (RFC 8446, 5.1), a handshake of 4,000 bytes, and what it should hold.
+HANDSHAKE = b"\x16\x03\x03" + (4000).to_bytes(2, "big") + b"\x02" + bytes(3999)
+
+
+@pytest.mark.parametrize("by_proxy", [False, True], ids=["handshake", "connect"])
+def test_a_trickle_before_the_answer_is_given_up(tmp_path, monkeypatch, by_proxy):
+    with dribbling(b"HTTP/1.1 200 " + b"O" * 4000 if by_proxy else HANDSHAKE) as port:
+        if by_proxy:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        patience = hurried(timeout=0.5, tries=1)
+        began = time.monotonic()
+        address = f"https://127.0.0.1:{9 if by_proxy else port}/w.npy"
+        refused(file_at(address), tmp_path, r"no answer in 0\.5 s", patience)
+        assert time.monotonic() - began < 5
+
+
 def test_time_spent_on_writing_is_not_the_servers(tmp_path, monkeypatch):
     append = parts.Part.append
 

@@ -10,6 +10,7 @@ from tests.command_line import command
 from tests.imports import ROOT
 from transfer import catalogue
 from transfer.datasets import sources
+from transfer.downloads.files import UNKNOWN
 from transfer.downloads.mirrors import Mirror
 from transfer.errors import InputError
 from transfer.nets import cards
@@ -34,7 +35,7 @@ def test_each_says_a_licence_or_that_none_is_known(entry):
     if entry.groups:
         assert entry.homepage.startswith("https://") or entry.kind == "list"
     if entry.kind != "list":
-        assert catalogue.UNKNOWN not in entry.licence
+        assert UNKNOWN not in entry.licence
 
 
 @pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
@@ -101,7 +102,7 @@ def test_a_card_and_a_folder_that_say_nothing(tmp_path, monkeypatch):
     bare = re.sub(r"^( *licence|title|homepage): .*\n", "", text, flags=re.M)
     Path("models/cards/bare.yaml").write_text(bare)
     mine, bare, _ = catalogue.entries()
-    assert (mine.title, mine.licence, mine.groups) == ("mine", "unknown", ())
+    assert (mine.title, mine.licence, mine.groups) == ("mine", UNKNOWN, ())
     assert (bare.title, bare.licence, bare.homepage) == ("bare", "unknown", "")
     Path("models/cards/bare.yaml").write_text(text.replace("licence: MIT (", "licence: 1 #", 1))
     with pytest.raises(InputError, match=r"bare.yaml, line \d+: weights.licence must be text"):

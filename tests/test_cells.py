@@ -256,6 +256,8 @@ def test_settings_are_yaml_values():
         ("net", r"^-S takes key=value, as -S net=resnet; received 'net'$"),
         ("hed.seed=1", r"^unknown key of params.yaml 'hed.seed'; known: head.seed, "),
         ("head.seed=x", r"^-S head.seed must be a whole number from 0; received 'x'$"),
+        ("extract.views=" + "[" * 3000, r"^-S extract.views must be a YAML value; received '\["),
+        ("extract.views=!!python/name:os.system ''", r"^-S extract.views must be a YAML value"),
         ("extract.views=[", r"^-S extract.views must be a YAML value; received '\['$"),
         ("net=", r"^-S net must be a card's name in models/cards; received ''$"),
     ],

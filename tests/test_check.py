@@ -58,7 +58,10 @@ def test_whatever_is_right_gives_one_constant_line(here):
             "unknown layer of mini 'blok2'; known: block2, ",
         ),
         ({"extract": GIVEN["extract"] | {"cut": "block2"}}, "extract.cut: activations at a cut"),
-        ({"split": GIVEN["split"] | {"validaton": 0.1}}, "unknown key in params.yaml"),
+        (
+            {"split": GIVEN["split"] | {"validaton": 0.1}},
+            "unknown key 'split.validaton'; known: split.validation",
+        ),
         (
             {"extract": GIVEN["extract"] | {"views": ["plain", "flipped"]}},
             "names flipped, and data/datasets/sample/source.yaml does not say that mirroring keeps",
@@ -107,7 +110,11 @@ RUNS = "Running stage 'check'"
 @pytest.mark.parametrize(
     ("name", "change", "sentence"),
     [
-        ("params.yaml", lambda text: f"{text}  layres: 2\n", "error: unknown key in params.yaml"),
+        (
+            "params.yaml",
+            lambda text: f"{text}  layres: 2\n",
+            ": unknown key 'head.layres'; known: ",
+        ),
         ("models/cards/mini.yaml", lambda text: f"{text}sise: 2\n", "unknown key 'sise'; known: "),
         ("models/cards/mini.yaml", None, "error: unknown net 'mini'; known: "),
     ],

@@ -1,4 +1,5 @@
 import io
+import logging
 import struct
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from transfer.datasets.reading import decoder
+from tests.imports import ROOT
+from transfer.datasets.reading import decoder, silence
 from transfer.datasets.reading.decoder import Unreadable, decode
 
 RAMP = (np.arange(48 * 64 * 3).reshape(48, 64, 3) % 256).astype(np.uint8)  # [H, W, 3]
@@ -208,3 +210,47 @@ def test_the_mirrors_pictures(mirror):
         if name.endswith(".png"):  # their alpha is opaque everywhere: laid on white, nothing moves
             with Image.open(io.BytesIO(data)) as picture:
                 np.testing.assert_array_equal(found, np.asarray(picture)[..., :3])
+
+
+def tiff(samples):
+    """A TIFF of 1 x 1 that declares so many samples a pixel."""
+    entries = [(256, 3, 1, 1), (257, 3, 1, 1), (258, 3, 1, 8), (262, 3, 1, 2), (277, 3, 1, samples)]
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries))
+    return head + b"".join(struct.pack("<HHIHxx", *e) for e in entries) + bytes(4) + b"\0" * 64
+
+
+def damaged_lzw():
+    """A TIFF whose codes libtiff itself finds fault with."""
+    data = bytearray(encoded(RAMP, "TIFF", compression="tiff_lzw"))
+    (start, *_) = Image.open(io.BytesIO(data)).tag_v2[273]  # StripOffsets
+    data[start : start + 40] = bytes(range(215, 255))
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (tiff(300), "begins as a TIFF, but its head is damaged"),  # logged by Pillow
+        (damaged_lzw(), "can't be decoded: "),  # printed by libtiff
+    ],
+    ids=["logged", "printed"],
+)
+def test_what_pillow_has_to_say_of_a_picture_is_not_printed(data, words):
+    code = (
+        "import sys; from transfer.datasets.reading import decoder\n"
+        "try: decoder.decode(sys.stdin.buffer.read())\n"
+        "except decoder.Unreadable as fault: print(fault)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], input=data, capture_output=True, check=True, cwd=ROOT
+    )
+    assert ran.stderr == b""
+    assert ran.stdout.decode().startswith(words)
+
+
+def test_what_pillow_logs_reaches_who_asks_for_it(caplog):
+    for _ in range(2):
+        with pytest.raises(Unreadable):
+            decode(tiff(300))
+    assert len(caplog.messages) == 2
+    assert logging.getLogger("PIL").handlers.count(silence._HANDLER) == 1

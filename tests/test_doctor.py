@@ -25,9 +25,11 @@ from transfer.health import (
     caching,
     disks,
     doctor,
+    images,
     interpreter,
     locks,
     packages,
+    place,
     processor,
     revision,
     space,
@@ -37,7 +39,7 @@ from transfer.health import mirror as supply
 from transfer.health import run as runs
 from transfer.health.findings import guarded, off, well
 
-NAMES = "python packages params cpu gpu mirror space dvc locks store git".split()
+NAMES = "python packages params cpu gpu mirror space images dvc locks store git".split()
 
 
 @pytest.fixture
@@ -72,22 +74,90 @@ def files(folder):
 # The whole
 
 
-def test_in_an_empty_folder_each_check_has_its_sentence_and_nothing_is_written(tmp_path):
-    (tmp_path / "here").mkdir()
-    code, out, err = command("doctor", "--json", cwd=tmp_path / "here")
-    assert (code, err) == (1, "")
-    told = json.loads(out)
-    assert told["ok"] is False
-    assert [finding["name"] for finding in told["findings"]] == NAMES
-    said = {finding["name"]: finding for finding in told["findings"]}
-    assert said["params"]["sentence"] == "params.yaml is not here; run in the repository's root"
-    assert said["cpu"] == {
-        "name": "cpu", "ok": False, "sentence": "can't be told", "remedy": "mend params first",
-    }  # fmt: skip
-    assert not said["dvc"]["ok"]
-    assert not said["git"]["ok"]
-    assert said["store"]["ok"]
-    assert list((tmp_path / "here").iterdir()) == []
+def test_in_another_folder_one_line_says_where_to_go_and_nothing_is_written(tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    for names in ((), ("params.yaml", "dvc.yaml", "requirements.txt")):  # another project of DVC
+        for name in names:
+            (here / name).write_text("stages: {}\n")
+        code, out, err = command("doctor", "--json", cwd=here)
+        assert (code, err) == (1, "")
+        told = json.loads(out)
+        assert told["ok"] is False
+        assert [(f["name"], f["ok"]) for f in told["findings"]] == [
+            ("python", True), ("place", False), ("store", True),
+        ]  # fmt: skip
+    assert told["findings"][1]["sentence"] == (
+        f"{here} is not the repository: it has neither models/cards nor data/datasets"
+    )
+    assert told["findings"][1]["remedy"] == f"`cd {ROOT}`"
+    assert "git init" not in out
+    assert len(list(here.iterdir())) == 3
+
+
+def test_where_the_code_lies_in_no_repository_nobody_is_sent_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert place.check(code=tmp_path).remedy == "call it in the repository's root"
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml", "data/datasets/sample/source.yaml"])
+def test_a_pipe_in_place_of_a_file_is_told_and_not_waited_for(dvc, name):
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "state")
+    Path(name).unlink()
+    os.mkfifo(name)
+    said = {finding.name: finding for finding in doctor.examine()}
+    words = f"{name} is a pipe, a socket or a device; expected a file: remove it"
+    assert [f.sentence for f in said.values() if name in f.sentence + f.remedy] == [words]
+    assert said["git"].ok
+
+
+def test_a_dvc_yaml_that_is_gone_or_damaged_is_told_by_one_line(dvc):
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "state")
+    assert caching.check().ok
+    text = Path("dvc.yaml").read_text()
+    Path("dvc.yaml").unlink()
+    said = {finding.name: finding for finding in doctor.examine()}
+    assert said["dvc"] == off(
+        "dvc",
+        "dvc.yaml is not here, so there is nothing to run",
+        "`git checkout HEAD -- dvc.yaml` has it back",
+    )
+    assert [name for name in said if "dvc.yaml" in said[name].sentence] == ["dvc"]
+    assert said["git"].ok
+    for damaged, words in [
+        (f"{text}  x: [", "is not valid YAML"),
+        ("stages: 1\n", "dvc.yaml has no stages"),
+        ("a: 1\n", "dvc.yaml has no stages"),
+    ]:
+        Path("dvc.yaml").write_text(damaged)
+        assert words in caching.check().sentence
+        assert revision.check().sentence.endswith("read by stages: dvc.yaml")
+
+
+def test_pipes_among_the_users_own_images(workspace):
+    folder = Path("data/datasets/mine")
+    (folder / "cat").mkdir(parents=True)
+    (folder / "dog").mkdir()
+    for name in ("cat/a.png", "dog/b.png"):
+        (folder / name).write_bytes(b"")
+    (folder / "cat/gone.png").symlink_to("nowhere")
+    (folder / "cat/self.png").symlink_to("self.png")
+    run = described(dataset="mine")
+    assert images.check(run) == well("images", f"{folder}: 4 files, none a pipe or a device")
+    os.mkfifo(folder / "dog/.pipe")
+    (folder / "cat/zero.png").symlink_to("/dev/zero")
+    (folder / "cat/pipe.png").symlink_to("../dog/.pipe")
+    found = images.check(run)
+    assert not found.ok
+    assert found.sentence.startswith(
+        f"{folder}/cat/pipe.png, {folder}/cat/zero.png and 1 more: a pipe, a socket or a device, "
+        f"which DVC waits for without end"
+    )
+    assert images.check(described(dataset="sample")).sentence == "sample has none of your own"
 
 
 def test_in_the_repository_it_is_one_screen_and_leaves_all_as_it_is(workspace):
@@ -119,9 +189,9 @@ def test_without_any_package_it_names_them_and_python_is_looked_at_all_the_same(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("net: [", "params.yaml is not valid YAML: "),
-        ("- net", "params.yaml must hold keys such as net; received list"),
-        ("net: mini\nnte: mini\n", "unknown key in params.yaml 'nte'; known: net, "),
+        ("net: [", "params.yaml, line 1: is not valid YAML: "),
+        ("- net", "params.yaml: must be a mapping of keys; received list"),
+        ("net: mini\nnte: mini\n", "params.yaml, line 2: unknown key 'nte'; known: net, "),
         ("net: mini\n", "params.yaml lacks the key weights"),
     ],
 )
@@ -331,7 +401,31 @@ def test_a_store_that_is_a_file_or_full(tmp_path, full, monkeypatch):
     assert store.check().remedy.startswith("`python -m transfer store gc")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TRANSFER_STORE", str(tmp_path / "file"))
-    assert "can't be written" in store.check().sentence
+    found = guarded("store", store.check)
+    assert found.sentence.endswith(
+        f"{tmp_path}/file is a file, not a folder; correct $TRANSFER_STORE"
+    )
+    assert "rights" not in found.sentence + found.remedy
+
+
+def test_downloads_that_were_cut_are_told_and_no_fault(full):
+    part = kept.part("md5", "0" * 32)
+    part.parent.mkdir()
+    part.write_bytes(b"x" * 3000)
+    kept.part("md5", "1" * 32).write_bytes(b"x" * 1000)
+    found = store.check()
+    assert found.ok
+    assert (
+        f", downloads 4.0 kB, 4.0 kB in 2 downloads cut short, which the same fetch goes on with "
+        f"and `rm {full}/downloads/*.part` gives up, "
+    ) in found.sentence
+    with part.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "1.0 kB in 1 download cut short" in store.check().sentence
+        kept.part("md5", "1" * 32).unlink()
+        assert "cut short" not in store.check().sentence
+    (full / NAME).unlink()
+    assert "nothing is kept yet, 3.0 kB in 1 download cut short" in store.check().sentence
 
 
 def test_sizes_count_a_file_of_several_names_once(tmp_path):
@@ -457,6 +551,12 @@ def test_no_mirror(workspace):
     found = supply.check(described(dataset="traffic32"))
     assert not found.ok
     assert "`python -m transfer pin traffic32`" in found.sentence
+
+
+def test_a_store_that_is_no_folder_is_told_once(workspace, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRANSFER_STORE", str(tmp_path / "file"))
+    assert space.check(described()).ok
 
 
 def test_what_is_fetched_already_is_not_asked_for(workspace):

@@ -94,6 +94,38 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path, kind):
     refusal(tmp_path, bytes(data), "cut short or damaged at byte 4096")
 
 
+def flipped(plain):
+    """`plain` as gzip packs it uncompressed, one bit of it changed: it unpacks all the same."""
+    data = bytearray(gzip.compress(plain, 0, mtime=0))
+    data[data.index(MEMBERS["set/a/1.png"])] ^= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize("member", [0, 1], ids=["only", "second"])
+def test_a_tgz_whose_bytes_are_not_those_that_were_packed(tmp_path, member):
+    """Also where the file is of several gzips one after another, as `pigz -i` and others write."""
+    plain = packed("gnu")
+    first = gzip.compress(plain[: 512 * member], mtime=0) if member else b""
+    sentence = refusal(tmp_path, first + flipped(plain[512 * member :]), "CRC check failed")
+    assert "`dvc repro -f -s fetch_data` brings it anew" in sentence
+    (tmp_path / "a.archive").write_bytes(first + gzip.compress(plain[512 * member :], mtime=0))
+    assert read(tmp_path / "a.archive") == MEMBERS
+
+
+@pytest.mark.parametrize("kind", ["tgz", "tbz", "txz"])
+def test_a_checksum_at_the_very_end_is_compared(tmp_path, kind):
+    data = bytearray(packed(kind))
+    at = {"tgz": -8, "tbz": -4, "txz": -9}[kind]  # of the whole; of xz, the index's, in the footer
+    data[at] ^= 0xFF
+    refusal(tmp_path, bytes(data), "can't be read as a zip or tar archive")
+
+
+def test_a_bomb_behind_the_end_of_a_tar(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "PADDING", 2**20)
+    data = gzip.compress(packed("gnu") + bytes(2**21), mtime=0)
+    refusal(tmp_path, data, "more than 1,048,576 bytes follow the end of the tar")
+
+
 @pytest.mark.parametrize("name", ["/etc/a", "../a", "a/../../b", "C:/a", "a\\b", "a//b", "a/./b"])
 @pytest.mark.parametrize("kind", ["zip", "gnu", "tgz"])
 def test_names_that_point_out(tmp_path, kind, name):

@@ -1,5 +1,6 @@
 """`python -m transfer mirror`: what a machine without internet needs, brought, checked, listed."""
 
+import fcntl
 import hashlib
 import io
 import os
@@ -14,7 +15,9 @@ import pytest
 from tests.command_line import command
 from tests.imports import ROOT
 from tests.servers import Ranged, serving
+from transfer import catalogue
 from transfer.downloads import manifests, mirrors
+from transfer.downloads.files import UNKNOWN
 from transfer.downloads.kept import store_folder
 
 ARCHIVE = b"an archive " * 900
@@ -161,12 +164,27 @@ def test_what_fails_is_told_and_the_rest_is_kept(workspace):
         described(workspace, base)
         code, lines, err = made(workspace, "--net", "net", "--dataset", "signs")
     assert code == 1
-    assert err.startswith("error: 1 of 3 files are not in M: signs.zip can't be had from http://")
-    assert f"it has 15 bytes, expected {len(ARCHIVE):,}" in err
-    assert err.count("\n") == 1
+    told, last = err.splitlines()
+    assert told.startswith("error: signs.zip can't be had from http://")
+    assert told.endswith(f"(it has 15 bytes, expected {len(ARCHIVE):,})")
+    assert last == (
+        "error: 1 of 3 files are not in M, for the reasons above; name a mirror that has them by "
+        "`mirror` in params.yaml or $TRANSFER_MIRROR, or give the same command later: it brings "
+        "these alone"
+    )
     assert lines[-1].startswith("2 files, ")
     assert set(mirrors.find(str(workspace / "M")).sums) == {"labels.csv", "w.npy"}
     assert not (workspace / "M/signs.zip").exists()
+
+
+def test_a_licence_that_nobody_states_is_unknown_as_in_sources(workspace):
+    with serving(answers()) as (base, _):
+        described(workspace, base)
+        source = workspace / "data/datasets/signs/source.yaml"
+        source.write_text(source.read_text().replace("licence: free for research\n", ""))
+        lines = made(workspace, "--dataset", "signs")[1]
+    assert lines[0].endswith(f"; licence: {UNKNOWN}")
+    assert catalogue.UNKNOWN is UNKNOWN
 
 
 def test_a_file_of_no_known_hash_is_not_mirrored(workspace):
@@ -224,7 +242,7 @@ def test_nets_that_list_the_same_file_ask_for_it_once(workspace):
         )
         code, _, err = made(workspace, "--net", "net", "same")
     assert (code, log) == (1, ["/lost.npy", "/gone", "/w.npy"])
-    assert err.startswith("error: 1 of 1 files are not in M: ")
+    assert [line.partition(" files")[0] for line in err.splitlines()][1:] == ["error: 1 of 1"]
 
 
 def test_a_damaged_list_is_told_before_anything_is_brought(workspace):
@@ -301,6 +319,46 @@ def test_a_kill_leaves_a_mirror_that_can_be_used_and_is_gone_on_with(workspace):
     assert lines[-1].endswith("2 brought now")
     assert answer.asked == ["bytes=4000-"]
     assert not part.exists()
+
+
+def test_what_was_left_of_files_that_nobody_asks_for_is_removed(workspace):
+    mirror = workspace / "M"
+    mirror.mkdir()
+    abandoned = mirror / f".old.npy.{'0' * 64}.part"
+    held = mirror / f".held.npy.{'1' * 40}.part"
+    mine = mirror / f".labels.csv.{sha256(LABELS)}.part"
+    copying = mirror / f".a.npy.{ended()}.part"
+    others = [
+        mirror / f".b.npy.{os.getpid()}.part",
+        mirror / ".mine.part",
+        mirror / f".{'2' * 64}.part",
+        mirror / "x.part",
+    ]
+    for path in (abandoned, held, copying, *others):
+        path.write_bytes(b"four")
+    mine.write_bytes(LABELS[:4])
+    answer = Ranged(LABELS)
+    with serving(answers(**{"/labels.csv": answer})) as (base, _), held.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        described(workspace, base)
+        code, lines, err = made(workspace, "--dataset", "signs")
+        assert (code, err) == (0, "")
+        assert sorted(lines[:2]) == [
+            f"{path.name}: 4 bytes that a killed process left, removed"
+            for path in (copying, abandoned)
+        ]
+        assert answer.asked == ["bytes=4-"]
+        assert not abandoned.exists()
+        assert not copying.exists()
+        assert all(path.exists() for path in (held, *others))
+    assert len(made(workspace, "--dataset", "drawn")[1]) == 3
+    assert not held.exists()
+
+
+def ended():
+    """The number of a process that is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
 
 
 def until_there(folder, pattern, size):

@@ -1,5 +1,6 @@
 """params.yaml: each value is checked, and the sentence says key, demand and what was there."""
 
+import os
 import re
 from pathlib import Path
 
@@ -84,16 +85,45 @@ def test_all_is_a_number_of_images_a_class(tmp_path):
 
 def test_slips_in_the_file(tmp_path):
     path = written(tmp_path, split__sed=3)
-    with pytest.raises(InputError, match=r"unknown key in .*'split.sed'; known: split.seed"):
+    with pytest.raises(InputError, match=r", line 26: unknown key 'split.sed'; known: split.seed"):
         params.unread_keys(path)
     path.write_text("net: mini\n")
     with pytest.raises(InputError, match=r"params.yaml lacks the key split.by"):
         params.read("split.by", path=path)
     path.write_text("net: [\n")
-    with pytest.raises(InputError, match=r"params.yaml is not valid YAML"):
+    with pytest.raises(InputError, match=r"params.yaml, line 2: is not valid YAML"):
         params.read("net", path=path)
+    path.write_text(SHIPPED.replace("seed: 0", "seed: -1", 1))
+    line = path.read_text()[: path.read_text().index("seed: -1")].count("\n") + 1
+    with pytest.raises(InputError, match=rf"params.yaml, line {line}: split.seed must be a whole"):
+        params.read("split.seed", path=path)
     with pytest.raises(InputError, match=r"nowhere.yaml is not here; run in the repository's root"):
         params.read("net", path=Path("nowhere.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("net: mini\nmirror: !!python/name:os.system ''", "line 2: is not .* holds the tag "),
+        ("net: &a mini\ndataset: *a", r"line 2: is not .* holds the alias \*a; write out what"),
+        ("net: mini\nnet: vgg", "line 2: the key net stands twice; leave one"),
+        ("net: mini\nsplit: " + "{a: " * 3000, "line 2: is not .* more than 20 mappings"),
+        ("- net", "params.yaml: must be a mapping of keys; received list"),
+    ],
+)
+def test_what_params_yaml_may_not_hold_is_told_with_its_line(tmp_path, text, words):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=words):
+        params.read("net", path=path)
+    with pytest.raises(InputError, match=words):
+        params.unread_keys(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "params.yaml")
+    with pytest.raises(InputError, match=r"params.yaml is a pipe, a socket or a device; expected"):
+        params.read("net", path=tmp_path / "params.yaml")
 
 
 def test_a_switch_and_back_leaves_params_yaml_as_it_was(tmp_path):

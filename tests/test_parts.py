@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import command
 from tests.downloading import BODY, SHA, fetch, hurried
 from tests.imports import ROOT
 from tests.servers import Ranged, serving
@@ -267,6 +268,37 @@ def test_a_folder_that_can_only_be_read_is_one_sentence(
     named = {"store": store / "downloads", "target": target / "w.npy"}[locked_up]
     assert err == [f"error: {named} can't be used: Permission denied"]
     assert list(target.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("file", "file is a file, not a folder; correct $TRANSFER_STORE"),
+        ("file/below/it", "file is a file, not a folder; correct $TRANSFER_STORE"),
+        ("link", "link is a link to no folder; correct $TRANSFER_STORE"),
+    ],
+)
+def test_a_store_that_can_be_no_folder_is_told_before_anything_is_fetched(
+    tmp_path, monkeypatch, place, words
+):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    monkeypatch.setenv("TRANSFER_STORE", str(tmp_path / place))
+    with serving({"/w.npy": BODY}) as (base, log):
+        file = File("w.npy", (f"{base}/w.npy",), sha256=SHA)
+        with pytest.raises(InputError) as fault:
+            library.fetch(file, tmp_path, Mirror(), pin="net", patience=hurried())
+    assert str(fault.value) == f"the store can't lie in {tmp_path / place}: {tmp_path}/{words}"
+    assert log == []
+    assert command("store", "stat")[2] == f"error: {fault.value}\n"
+
+
+def test_a_store_need_not_be_there_yet(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRANSFER_STORE", str(tmp_path / "a/b"))
+    assert kept.store_folder() == tmp_path / "a/b"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRANSFER_STORE", "a/b")
+    assert kept.store_folder() == Path("a/b")
 
 
 def test_a_name_is_given_whole_where_links_cant_be_had(tmp_path, monkeypatch):

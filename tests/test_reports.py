@@ -312,6 +312,27 @@ def test_a_table_is_read_as_written_or_refused(tmp_path):
             predictions.read(tmp_path / "t.csv", ("name", "n"))
 
 
+def part(accuracy, n, n_groups=None):
+    low, high = intervals.wilson(accuracy, n_groups or n)
+    return {"accuracy_low": low, "accuracy_high": high, "n": n, "n_groups": n_groups or n}
+
+
+def test_an_accuracy_of_few_images_or_groups_is_said_to_mean_little():
+    few = {"validation": part(2 / 3, 3), "test": part(1.0, 1)}
+    assert summary.doubts(few) == [
+        "validation has 3 images, too few to tell the accuracy: its 95 % interval is 0.21 to 0.94; "
+        "add images",
+        "test has 1 image, too few to tell the accuracy: its 95 % interval is 0.21 to 1.00; add "
+        "images",
+    ]
+    assert summary.doubts({"test": part(0.5, 92)})
+    assert not summary.doubts({"test": part(0.5, 93)})
+    assert not summary.doubts({"validation": part(0.9, 40)})
+    (doubt,) = summary.doubts({"test": part(0.5, 3000, 30)})
+    assert doubt.startswith("test has 3,000 images in 30 groups, too few")
+    assert summary.doubts({}) == []
+
+
 # --- the stage --------------------------------------------------------------------------------
 
 
@@ -346,7 +367,8 @@ def test_the_stage_writes_everything(workspace, capsys):
         "reports/curves.csv": 41,
         "reports/map.csv": 31,
     }
-    title, header, line, notes = printed.splitlines()
+    title, header, line, notes, *doubts = printed.splitlines()
+    assert doubts == [f"evaluate: note: {doubt}" for doubt in summary.doubts(found)]
     assert title.endswith("untrained")
     assert "95 % interval" in header
     assert f"{found['validation']['accuracy']:.4f}" in line

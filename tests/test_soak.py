@@ -54,6 +54,23 @@ def test_an_unknown_target_lists_the_known_ones():
         soak.main(["1", "pickle"])
 
 
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_says_how_it_is_called(capsys, word):
+    with pytest.raises(SystemExit) as stop:
+        soak.main([word])
+    assert stop.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: python -m soak [SECONDS] [TARGET ...]\n")
+    assert all(name in said for name in TARGETS)
+
+
+def test_an_option_that_there_is_none_of_ends_with_the_usage(capsys):
+    with pytest.raises(SystemExit) as stop:
+        soak.main(["--seconds", "3"])
+    assert stop.value.code == 2
+    assert "usage: python -m soak" in capsys.readouterr().err
+
+
 def test_no_seconds_are_not_taken_for_ever():
     with pytest.raises(InputError, match="a second at least; received 0"):
         soak.main(["0", "pickles"])

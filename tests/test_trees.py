@@ -69,9 +69,13 @@ def test_a_card_with_a_fault_names_its_line(tmp_path):
 
 
 def test_plain_values(tmp_path):
-    text = "a: 1\nb: [x, 2.5, null, true]\n# U+FFFD: \ufffd\nc: {d: 2026-01-02}\n"
+    text = "a: 1\nb: [x, 2.5, null, true]\n# U+FFFD: \ufffd\nc: {d: 2026-01-02, e: 1e-06}\n"
     tree = trees.read(written(tmp_path, text))
-    assert tree.value == {"a": 1, "b": ["x", 2.5, None, True], "c": {"d": date(2026, 1, 2)}}
+    assert tree.value == {
+        "a": 1,
+        "b": ["x", 2.5, None, True],
+        "c": {"d": date(2026, 1, 2), "e": 1e-6},
+    }
     assert str(tree.below("c").fault("is late", "d")).endswith("x.yaml, line 4: c.d is late")
 
 
@@ -80,3 +84,13 @@ def test_nothing(tmp_path):
     assert trees.read(written(tmp_path, "")).value == {}
     with pytest.raises(InputError, match="can't be read: Is a directory"):
         trees.read(tmp_path)
+    with pytest.raises(InputError, match=r"nowhere.yaml is not here; run in the repository's root"):
+        trees.required(tmp_path / "nowhere.yaml")
+
+
+def test_a_pipe_or_a_link_to_a_device_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "x.yaml")
+    (tmp_path / "y.yaml").symlink_to("/dev/zero")
+    for name in ("x.yaml", "y.yaml"):
+        with pytest.raises(InputError, match=rf"{name} is a pipe, a socket or a device; expected"):
+            trees.read(tmp_path / name)

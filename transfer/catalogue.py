@@ -10,11 +10,11 @@ from pathlib import Path
 
 from transfer.datasets import sources
 from transfer.downloads import fetching
+from transfer.downloads.files import UNKNOWN
 from transfer.features.store.upkeep import readable
 from transfer.nets import cards
 from transfer.nets.classes import CLASSES
 
-UNKNOWN = "unknown"
 WIDTH = 100  # columns of the table
 HEADER = ("name", "download", "pinned by", "mirror", "title")
 INDENT = "    "

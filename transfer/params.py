@@ -8,9 +8,8 @@ import math
 import re
 from pathlib import Path
 
-import yaml
-
-from transfer.errors import InputError, unknown
+from transfer import trees
+from transfer.errors import InputError
 
 
 def _is_int(value, least):
@@ -98,55 +97,36 @@ KEYS = {
 def read(*keys, path="params.yaml"):
     """{key: value} for exactly the dotted `keys`, each checked.
 
-    Raises InputError where the file can't be read, a key is missing or a value is not allowed.
+    Raises InputError where the file can't be read (as trees.required), a key is missing or a value
+    is not allowed.
     """
-    tree = _tree(path)
-    return {key: _value(tree, key, path) for key in keys}
+    tree = trees.required(Path(path))
+    return {key: _value(tree, key) for key in keys}
 
 
-class Loader(yaml.SafeLoader):
-    """YAML in which 1e-06, as DVC writes it, is a number: in YAML 1.1 it is a text."""
-
-
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def _tree(path):
-    try:
-        tree = yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
-    except FileNotFoundError:
-        raise InputError(f"{path} is not here; run in the repository's root") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as fault:  # also a date that is none
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(fault).split())}") from None
-    if not isinstance(tree, dict):
-        raise InputError(f"{path} must hold keys such as net; received {type(tree).__name__}")
-    return tree
-
-
-def _value(tree, key, path):
-    value = tree
-    for part in key.split("."):
+def _value(tree, key):
+    value, keys = tree.value, key.split(".")
+    for part in keys:
         if not isinstance(value, dict) or part not in value:
-            raise InputError(f"{path} lacks the key {key}")
+            raise InputError(f"{tree.path} lacks the key {key}")
         value = value[part]
     allowed, must = KEYS[key]
     if not allowed(value):
-        raise InputError(f"{path}: {key} must be {must}; received {value!r}")
+        raise tree.fault(f"must be {must}; received {value!r}", *keys)
     return value
 
 
 def unread_keys(path="params.yaml"):
     """Raises InputError for the first key of `path` that no stage knows (a typing slip)."""
+    tree = trees.required(Path(path))
 
-    def leaves(tree, prefix=""):
-        for name, value in tree.items():
-            if isinstance(value, dict):
-                yield from leaves(value, f"{prefix}{name}.")
+    def leaves(value, *at):
+        for name, below in value.items():
+            if isinstance(below, dict):
+                yield from leaves(below, *at, name)
             else:
-                yield f"{prefix}{name}"
+                yield (*at, name)
 
-    for key in leaves(_tree(path)):
-        if key not in KEYS:
-            raise unknown(f"key in {path}", key, KEYS)
+    for keys in leaves(tree.value):
+        if ".".join(map(str, keys)) not in KEYS:
+            raise tree.unknown(keys, KEYS)

@@ -1,5 +1,7 @@
 """A YAML file read so that a fault in it can be told with its file and line."""
 
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +14,10 @@ MOST_BYTES = 2**18  # of a file that people write by hand; the largest here has 
 _MOST_DEPTH = 20  # of mappings and lists within each other
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Plain values alone: a tag could ask for another type, and aliases of aliases unfold without
-    end, so the file may hold neither."""
+    end, so the text may hold neither.  1e-06, as DVC writes it, is a number: in YAML 1.1 it is a
+    text.  Raises yaml.YAMLError alone."""
 
     depth = 0
 
@@ -42,24 +45,67 @@ class _Loader(yaml.SafeLoader):
         return yaml.MarkedYAMLError(problem=f"holds {what}", problem_mark=event.start_mark)
 
 
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
 def read(path):
     """The Tree of the YAML file `path`, empty where there is no such file.
 
     Raises InputError, with the line, where it is not YAML, has a tag, an alias or a key twice, and
-    where it is no mapping, nests deeper than honest files do, or is larger than MOST_BYTES.
+    where it is no mapping, nests deeper than honest files do, is larger than MOST_BYTES, or no
+    file at all.
     """
-    if not path.exists():
-        return Tree(path, {}, {})
     try:
+        return parsed(content(path), path)
+    except FileNotFoundError:
+        return Tree(path, {}, {})
+
+
+def required(path):
+    """The Tree of a YAML file that the repository has; raises InputError as `read`, and where it
+    is not there."""
+    try:
+        return parsed(content(path), path)
+    except FileNotFoundError:
+        raise InputError(f"{path} is not here; run in the repository's root") from None
+
+
+def content(path):
+    """The bytes of `path`, at most MOST_BYTES.
+
+    Raises FileNotFoundError where it is not there, InputError where it is no file or can't be read.
+    """
+    try:
+        # Looked at before it is opened: a pipe would be waited for without end.
+        if is_special(path):
+            raise InputError(f"{path} is a pipe, a socket or a device; expected a file: remove it")
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise InputError(
-                f"{path} is longer than {MOST_BYTES:,} bytes; expected a file written by hand"
-            )
-        lines, value = _parsed(data, path)
+    except FileNotFoundError:
+        raise
     except OSError as fault:
         raise InputError(f"{path} can't be read: {fault.strerror or fault}") from None
+    if len(data) > MOST_BYTES:
+        raise InputError(
+            f"{path} is longer than {MOST_BYTES:,} bytes; expected a file written by hand"
+        )
+    return data
+
+
+def is_special(path):
+    """Whether `path`, or what it links to, is there and neither a file nor a folder.
+
+    Raises OSError where that can't be told.
+    """
+    kind = path.stat().st_mode
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def parsed(data, path):
+    """The Tree of YAML as bytes in UTF-8; raises InputError as `read`, which names `path`."""
+    lines, value = _parsed(data, path)
     tree = Tree(path, lines, {} if value is None else value)
     if not isinstance(tree.value, dict):
         raise tree.fault(f"must be a mapping of keys; received {type(value).__name__}")
@@ -70,7 +116,7 @@ def _parsed(data, path):
     """({(key, ...): line}, value) of YAML as bytes in UTF-8."""
     try:
         text = data.decode("utf-8")
-        loader = _Loader(text)
+        loader = Loader(text)
         node = loader.get_single_node()
         return _lines(node, path), node and loader.construct_document(node)
     except UnicodeDecodeError as fault:
@@ -139,6 +185,10 @@ class Tree:
     def expect_keys(self, *names):
         for key in self.value:
             if key not in names:
-                where = self.lines.get((*self.at, key))
-                place = f"{self.path}{f', line {where}' if where else ''}"
-                raise InputError(f"{place}: {unknown('key', key, names)}")
+                raise self.unknown((key,), names)
+
+    def unknown(self, keys, known):
+        """InputError for the key at `keys` (a tuple), which is none of the `known` ones."""
+        line = self.lines.get((*self.at, *keys))
+        place = f"{self.path}{f', line {line}' if line else ''}"
+        return InputError(f"{place}: {unknown('key', '.'.join(map(str, keys)), known)}")

@@ -4,6 +4,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 from pathlib import Path
 
 from transfer.processes import is_running
@@ -19,7 +20,7 @@ def replacing(path, mode="w"):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
+    sweep(path.parent, glob.escape(path.name))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     how = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
@@ -37,13 +38,18 @@ def replacing(path, mode="w"):
             part.unlink()
 
 
-def _sweep(path):
-    """Removes the parts of `path` that processes left which are no more."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+def sweep(folder, names="*"):
+    """Removes what processes that are no more left in `folder` of files that they were replacing,
+    whose names match the glob `names`; returns {name removed: bytes}."""
+    gone = {}
+    for part in sorted(folder.glob(f".{names}.*.part")):
         number = part.name.split(".")[-2]
-        if number.isdecimal() and not is_running(int(number)):
+        if re.fullmatch(r"[0-9]{1,10}", number) and not is_running(int(number)):
             with contextlib.suppress(OSError):  # another one swept it, or it can't be helped
+                size = part.lstat().st_size
                 part.unlink()
+                gone[part.name] = size
+    return gone
 
 
 def write_json(path, value):

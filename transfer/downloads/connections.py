@@ -29,26 +29,15 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 class _InTime:
-    """A connection by which the head of the answer must be whole in time: the time-out of a
-    socket starts anew with each byte."""
+    """A connection by which a proxy's word and the head of the answer must be whole in time."""
+
+    def _tunnel(self):
+        with _in_time(self.sock, self.timeout):
+            super()._tunnel()
 
     def getresponse(self):
-        late = threading.Event()
-
-        def end(sock=self.sock):
-            late.set()
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-        timer = threading.Timer(self.timeout, end)
-        timer.daemon = True
-        timer.start()
-        try:
+        with _in_time(self.sock, self.timeout):
             return super().getresponse()
-        finally:
-            timer.cancel()
-            if late.is_set():
-                raise TimeoutError
 
 
 class _Connection(_InTime, http.client.HTTPConnection):
@@ -56,7 +45,39 @@ class _Connection(_InTime, http.client.HTTPConnection):
 
 
 class _SecureConnection(_InTime, http.client.HTTPSConnection):
-    pass
+    """As HTTPSConnection, but that shaking hands must be done in time as well."""
+
+    def connect(self):
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._context.wrap_socket(
+            self.sock,
+            server_hostname=self._tunnel_host or self.host,
+            do_handshake_on_connect=False,
+        )
+        with _in_time(self.sock, self.timeout):
+            self.sock.do_handshake()
+
+
+@contextlib.contextmanager
+def _in_time(sock, seconds):
+    """Context that ends `sock` and raises TimeoutError after so many seconds: the time-out of a
+    socket starts anew with each byte."""
+    late = threading.Event()
+
+    def end():
+        late.set()
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if late.is_set():
+            raise TimeoutError
 
 
 class _Http(urllib.request.HTTPHandler):

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 ALGORITHMS = {"sha256": 64, "sha1": 40, "md5": 32}  # hexadecimal digits; the strongest first
+UNKNOWN = "unknown"  # for people, where nobody states a licence or a size
 CHUNK = 1 << 20  # bytes read at a time
 
 

@@ -8,12 +8,26 @@ from pathlib import Path
 import platformdirs
 
 from transfer.downloads.files import CHUNK
+from transfer.errors import InputError
 from transfer.writing import replacing
 
 
 def store_folder():
-    """The folder outside the workspace: $TRANSFER_STORE, else the user's cache folder."""
-    return Path(os.environ.get("TRANSFER_STORE") or platformdirs.user_cache_dir("transfer"))
+    """The folder outside the workspace: $TRANSFER_STORE, else the user's cache folder; it need not
+    be there yet.
+
+    Raises InputError where it, or what it is to lie in, is no folder.
+    """
+    named = os.environ.get("TRANSFER_STORE")
+    folder = Path(named or platformdirs.user_cache_dir("transfer"))
+    for place in (folder, *folder.parents):
+        if os.path.isdir(place):
+            break
+        if os.path.lexists(place):
+            what = "a link to no folder" if place.is_symlink() else "a file, not a folder"
+            remedy = "correct $TRANSFER_STORE" if named else "remove it, or set $TRANSFER_STORE"
+            raise InputError(f"the store can't lie in {folder}: {place} is {what}; {remedy}")
+    return folder
 
 
 def place(algorithm, digest):

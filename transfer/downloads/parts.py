@@ -102,6 +102,17 @@ def locked(path, why=""):
                 return
 
 
+def removed(path):
+    """Removes the part `path`; its bytes, or None where a process holds it or it is gone."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Under the lock: who waits for it sees that the part is gone, and makes another.
+        if _is_at(path, file):
+            path.unlink()
+            return os.fstat(file.fileno()).st_size
+    return None
+
+
 def _lock(file, path, why):
     try:
         try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from transfer import trees
 from transfer.downloads import fetching, kept, parts
 from transfer.downloads.files import ALGORITHMS
 from transfer.downloads.responses import PATIENCE
@@ -16,8 +17,10 @@ def pin(path, entries_of, patience=PATIENCE):
     and size there, comments kept.
 
     `entries_of` gives the mappings that describe files, in the tree of the YAML file.  Returns
-    lines to print.  What was downloaded is kept, so it is not fetched again.
+    lines to print.  What was downloaded is kept, so it is not fetched again.  Raises InputError as
+    trees.required does, and where a file can't be had.
     """
+    trees.required(Path(path))  # tells a fault by its line; ruamel is for keeping comments
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096

@@ -2,7 +2,7 @@
 
 import yaml
 
-from transfer import params
+from transfer import params, trees
 from transfer.errors import InputError, unknown
 
 
@@ -20,8 +20,8 @@ def parsed(words):
         if key not in params.KEYS:
             raise unknown("key of params.yaml", key, params.KEYS)
         try:
-            value = yaml.load(text, params.Loader) if text else ""
-        except (yaml.YAMLError, ValueError):  # a date that is none is a ValueError
+            value = yaml.load(text, trees.Loader) if text else ""
+        except yaml.YAMLError:
             raise InputError(f"-S {key} must be a YAML value; received {text!r}") from None
         allowed, must = params.KEYS[key]
         if not allowed(value):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from transfer import params as keys
+from transfer import trees
 from transfer.datasets.sources import FOLDER as DATASETS
 from transfer.errors import InputError, unknown
 from transfer.grids import processes
@@ -124,17 +124,11 @@ def filled(template, params):
 
 def _read(path):
     try:
-        return _parsed(path.name, path.read_text(encoding="utf-8"))
+        return _parsed(path.name, trees.content(path))
     except FileNotFoundError:
         raise InputError(f"{path.name} is not here; run in the repository's root") from None
 
 
 @lru_cache(maxsize=8)  # a grid asks for each cell; to parse dvc.yaml takes a tenth of a second
-def _parsed(name, text):
-    try:
-        tree = yaml.load(text, keys.Loader)
-    except yaml.YAMLError as fault:
-        raise InputError(f"{name} is not valid YAML: {' '.join(str(fault).split())}") from None
-    if not isinstance(tree, dict):
-        raise InputError(f"{name} must be a mapping of keys; received {type(tree).__name__}")
-    return tree
+def _parsed(name, data):
+    return trees.parsed(data, Path(name)).value

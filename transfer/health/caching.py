@@ -5,6 +5,8 @@ import os
 from importlib import metadata
 from pathlib import Path
 
+from transfer import trees
+from transfer.errors import InputError
 from transfer.features.store.upkeep import readable
 from transfer.health import disks
 from transfer.health.findings import off, well
@@ -16,14 +18,17 @@ BIG = 10**8  # bytes of outputs whose second copy is worth a word
 TYPES = ("reflink", "copy")  # DVC's own default
 
 
-def check():
-    """The Finding about DVC and the links between its cache and the outputs in the workspace."""
+def check(pipeline="dvc.yaml"):
+    """The Finding about DVC, its file `pipeline`, and the links between its cache and the outputs
+    in the workspace."""
     if not DVC.is_dir():
         return off(
             "dvc",
             f"{DVC} is not here, so nothing is versioned",
-            "run in the repository's root; in a copy without it, `git checkout .dvc`",
+            "`git checkout HEAD -- .dvc`, or work in a clone",
         )
+    if (missing := _without_pipeline(Path(pipeline))) is not None:
+        return missing
     from dvc.config import Config, ConfigError  # noqa: PLC0415  # where .dvc is alone
 
     try:
@@ -48,6 +53,22 @@ def check():
             "`dvc config --local cache.type hardlink,symlink`, then `dvc checkout --relink`",
         )
     return well("dvc", said)
+
+
+def _without_pipeline(path):
+    """The Finding that the stages can't be read from `path`, or None where they can."""
+    try:
+        if not isinstance(trees.required(path).value.get("stages"), dict):
+            return off("dvc", f"{path} has no stages", f"`git checkout HEAD -- {path}`")
+    except InputError as fault:
+        if os.path.lexists(path):
+            return off("dvc", str(fault), f"mend it; `git checkout HEAD -- {path}` takes it back")
+        return off(
+            "dvc",
+            f"{path} is not here, so there is nothing to run",
+            f"`git checkout HEAD -- {path}` has it back",
+        )
+    return None
 
 
 def links(kind, cache, workspace):

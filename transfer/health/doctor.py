@@ -12,12 +12,16 @@ WIDTH = 100  # columns
 
 
 def examine(deep=False):
-    """The Findings of all checks, in the order in which they are to be mended.
+    """The Findings of all checks, in the order in which they are to be mended; in a folder that is
+    not the repository, of those alone that do not ask for it.
 
     deep: the mirror's files of this run are hashed, and the store is read through: minutes where
     they are large.  Nothing is written but a small file and a link to it, which are gone
     afterwards, and the network is not asked.
     """
+    place = guarded("place", _place)
+    if not place.ok:  # or nearly each check would say so
+        return [guarded("python", _python), place, guarded("store", _store, deep)]
     found = [guarded("python", _python), guarded("packages", _packages)]
     run = []
 
@@ -67,6 +71,12 @@ def _python():
     return interpreter.check()
 
 
+def _place():
+    from transfer.health import place
+
+    return place.check()
+
+
 def _packages():
     from transfer.health import packages
 
@@ -97,6 +107,12 @@ def _space(run, deep):
     return space.check(run)
 
 
+def _images(run, deep):
+    from transfer.health import images
+
+    return images.check(run)
+
+
 def _dvc(deep):
     from transfer.health import caching
 
@@ -121,5 +137,5 @@ def _store(deep):
     return store.check(deep)
 
 
-OF_RUN = {"cpu": _cpu, "gpu": _gpu, "mirror": _mirror, "space": _space}
+OF_RUN = {"cpu": _cpu, "gpu": _gpu, "mirror": _mirror, "space": _space, "images": _images}
 OF_PLACE = {"dvc": _dvc, "locks": _locks, "store": _store, "git": _git}

@@ -43,7 +43,7 @@ def check(folder=FOLDER):
             f"and its number is another's now",
             f"rm {written}, if no dvc command runs",
         )
-    if holders or _is_held(Path(folder) / "lock"):
+    if holders or is_held(Path(folder) / "lock"):
         return well("locks", "a dvc command runs in this folder now")
     return well("locks", "none is left")
 
@@ -56,11 +56,11 @@ def _is_dvc(pid):
     return b"dvc" in words
 
 
-def _is_held(path):
-    """Whether a process holds DVC's lock file, which stays there when it is free."""
+def is_held(path):
+    """Whether a process has locked the file `path`, which may stay there when it is free."""
     try:
         inode = path.stat().st_ino
-        # Not by taking it: a dvc command that starts meanwhile would find it taken.
+        # Not by taking it: a command that starts meanwhile would find it taken.
         return f":{inode} " in Path("/proc/locks").read_text(encoding="utf-8")
     except OSError:
         return False

@@ -4,8 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-import yaml
-
+from transfer import trees
+from transfer.errors import InputError
 from transfer.health.findings import off, some, well
 
 SHOWN = 4  # paths named; the others are counted
@@ -37,7 +37,7 @@ def check(pipeline="dvc.yaml"):
             f"{lock} is there: a git command runs, or was killed and every other is refused",
             f"rm {lock}, if none runs",
         )
-    changed = edited(deps(pipeline))
+    changed = [path for path in edited(deps(pipeline)) if not _is_told(path, pipeline)]
     gone = [path for path in changed if not os.path.lexists(path)]
     if gone:
         return off(
@@ -55,10 +55,26 @@ def check(pipeline="dvc.yaml"):
 
 
 def deps(pipeline):
-    """The paths in git that the stages of dvc.yaml may read, for whatever net and dataset."""
-    stages = yaml.safe_load(Path(pipeline).read_text(encoding="utf-8"))["stages"].values()
-    named = {dep for stage in stages for dep in stage.get("deps", []) if "$" not in dep}
+    """The paths in git that the stages of dvc.yaml may read, for whatever net and dataset; without
+    a dvc.yaml that can be read, of which the check of DVC tells, those alone of DEPS."""
+    try:
+        stages = trees.required(Path(pipeline)).below("stages")
+        named = {
+            dep
+            for name in stages.value
+            for dep in stages.below(name).get("deps", list, [])
+            if isinstance(dep, str) and "$" not in dep
+        }
+    except InputError:
+        named = set()
     return sorted(named | set(DEPS))
+
+
+def _is_told(path, pipeline):
+    """Whether another check says what is wrong with `path`, and a commit is no remedy."""
+    if not os.path.lexists(path):
+        return path == pipeline
+    return os.path.exists(path) and trees.is_special(Path(path))
 
 
 def edited(paths):

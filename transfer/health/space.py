@@ -18,7 +18,10 @@ def check(run):
     files, from_web, unknown = to_fetch(run)
     graph = to_convert(run)
     features = of_features(run)
-    store = kept.store_folder()
+    try:
+        store = kept.store_folder()
+    except InputError:  # the check of the store tells
+        store = "."
     # What comes from an address is kept by hash as well; packs repeat what the store keeps.
     at_store = from_web + (features or 0)
     here = files + graph + (features or 0)

@@ -5,12 +5,13 @@ Nothing is written, made or set aside: that is for the runs and for `store verif
 
 import contextlib
 import os
+import shlex
 import sqlite3
 
 from transfer.downloads import kept
 from transfer.features.store.database import NAME, TABLES
 from transfer.features.store.upkeep import readable
-from transfer.health import disks
+from transfer.health import disks, locks
 from transfer.health.findings import off, well
 
 LEAST = 10**9  # bytes; less room than this is soon filled
@@ -21,15 +22,14 @@ def check(deep=False):
     """The Finding about the store; `deep` reads the whole file for damage."""
     folder = kept.store_folder()
     path, ground = folder / NAME, disks.ground(folder)
-    blocked = folder.exists() and not folder.is_dir()
     shut = path.is_file() and not os.access(path, os.W_OK)
-    if blocked or shut or not os.access(ground, os.W_OK | os.X_OK):
+    if shut or not os.access(ground, os.W_OK | os.X_OK):
         return off(
             "store",
             f"{path if shut else folder} can't be written: features are computed anew in each run",
             "name another folder by $TRANSFER_STORE, or correct its rights",
         )
-    said = f"{folder}: nothing is kept yet"
+    said = f"{folder}: nothing is kept yet{unfinished(folder)}"
     if path.exists():
         wrong = fault(path, deep)
         if wrong:
@@ -41,6 +41,7 @@ def check(deep=False):
         downloads = disks.size(folder / "downloads")
         said = (
             f"{folder}: features {readable(path.stat().st_size)}, downloads {readable(downloads)}"
+            f"{unfinished(folder)}"
         )
     room = f"{readable(disks.free(folder))} free"
     aside = path.with_suffix(".damaged")
@@ -57,6 +58,25 @@ def check(deep=False):
             "`python -m transfer store gc --keep 5GB`, or $TRANSFER_STORE on a larger disk",
         )
     return well("store", f"{said}, {room}")
+
+
+def unfinished(folder):
+    """Words on the parts of downloads in the store `folder` that no process holds, "" for none.
+
+    No fault: the next fetch of the same file goes on with what came.
+    """
+    sizes = []
+    for part in folder.glob("downloads/*.part"):
+        with contextlib.suppress(FileNotFoundError):  # a run may end it meanwhile
+            sizes += [] if locks.is_held(part) else [part.stat().st_size]
+    if not sizes:
+        return ""
+    count = f"{len(sizes)} download{'s' * (len(sizes) != 1)}"
+    return (
+        f", {readable(sum(sizes))} in {count} cut short, "
+        f"which the same fetch goes on with and `rm {shlex.quote(str(folder))}/downloads/*.part` "
+        f"gives up"
+    )
 
 
 def fault(path, deep=False):

@@ -7,6 +7,7 @@ from transfer.datasets.index import SET_ASIDE
 from transfer.heads import trained
 from transfer.writing import write_json
 
+PARTS = ("validation", "test")  # that are measured
 DIGITS = 6  # of a metric: far below any interval's width, so that files stay equal and readable
 
 COLUMNS = ("n", "accuracy", "95 % interval", "top5", "macro F1", "balanced", "log loss", "ECE")
@@ -73,7 +74,7 @@ def _rounded(value, key=""):
 
 def table(head, found):
     """The text that `evaluate` prints: a title, a line for each part, and what stands behind it."""
-    parts = [part for part in ("validation", "test") if part in found]
+    parts = [part for part in PARTS if part in found]
     lines = [["", *COLUMNS], *([part, *_cells(found[part])] for part in parts)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [trained.title(head)]
@@ -92,6 +93,28 @@ def table(head, found):
     ):
         notes += f"; {found[key]} {what}" if found[key] else ""
     return "\n".join([*text, notes])
+
+
+# With fewer than 75 to 100 images no head that is good but not perfect can be told from another:
+# Beleites et al. 2013, "Sample size planning for classification models", Analytica Chimica Acta
+# 760; at an accuracy of one half, Wilson's interval is so wide with 92 images and fewer.
+DOUBTFUL = 0.1  # half the width of the 95 % interval of an accuracy
+
+
+def doubts(found):
+    """Sentences, one for each part of the summary `found` whose accuracy means little: it is known
+    to no better than DOUBTFUL to each side, by its 95 % interval."""
+    return [
+        f"{part} has {_images(m)}, too few to tell the accuracy: its 95 % interval is "
+        f"{m['accuracy_low']:.2f} to {m['accuracy_high']:.2f}; add images"
+        for part, m in ((part, found[part]) for part in PARTS if part in found)
+        if m["accuracy_high"] - m["accuracy_low"] > 2 * DOUBTFUL
+    ]
+
+
+def _images(m):
+    images = f"{m['n']:,} image{'s' * (m['n'] != 1)}"
+    return images if m["n_groups"] == m["n"] else f"{images} in {m['n_groups']:,} groups"
 
 
 def _cells(m):

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from lzma import LZMAError
 from pathlib import Path
 
+from transfer.datasets.reading import compression
 from transfer.datasets.reading.headers import Header
 from transfer.errors import InputError
 
@@ -23,6 +24,7 @@ MEMBER_LIMIT = 512 * 2**20  # bytes of one member, which is held in memory
 # pictures hardly compress, and the largest of plain pixels do so 10 or 20 times.
 RATIO = 200  # times the bytes of the archive
 SLACK = 2**30  # bytes that any archive may hold
+PADDING = 2**26  # bytes behind the end of a tar; tar itself writes less than 10 kB
 _DIGEST = 16  # bytes: two of 10^9 names share one by a chance below 10^-20
 # What no name may hold: control characters, and the stand-ins for bytes that are not UTF-8.
 ODD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -98,12 +100,16 @@ def _entries(path):
                     read = partial(archive.read, member)
                     yield member.filename, member.file_size, regular, read
         return
-    with tarfile.open(path, mode="r|*", tarinfo=Header) as archive:
-        while member := archive.next():
-            if not member.isdir():
-                read = partial(_tar_member, archive, member)
-                yield member.name, member.size, member.isfile(), read
-            archive.members.clear()  # where tarfile keeps all that it has read
+    with compression.opened(path) as plain:
+        with tarfile.open(fileobj=plain, mode="r|", tarinfo=Header) as archive:
+            while member := archive.next():
+                if not member.isdir():
+                    read = partial(_tar_member, archive, member)
+                    yield member.name, member.size, member.isfile(), read
+                archive.members.clear()  # where tarfile keeps all that it has read
+        # A tar ends before its file does: zeros follow, and what tells whether all was as packed.
+        if compression.rest(plain, PADDING) > PADDING:
+            raise tarfile.ReadError(f"more than {PADDING:,} bytes follow the end of the tar")
 
 
 def _tar_member(archive, member):

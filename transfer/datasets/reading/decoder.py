@@ -13,14 +13,13 @@ at 1/2, 1/4 or 1/8 of its size, the smallest that is.  docs/trust.md lists many 
 import io
 import re
 import struct
-import warnings
 import zlib
 
 import numpy as np
 import PIL
 from PIL import Image, ImageOps
 
-from transfer.datasets.reading import damage, strangers
+from transfer.datasets.reading import damage, silence, strangers
 from transfer.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
@@ -49,7 +48,6 @@ _FAULTS = (
     zlib.error,
     Image.DecompressionBombError,
 )
-_QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # a filter as `warnings` keeps it
 
 
 class Unreadable(InputError):  # noqa: N818, the word that people read in the index
@@ -64,7 +62,7 @@ def decode(data, least=None):
     the full size.
     Raises Unreadable with a short reason that is the same on every run.
     """
-    _silence_pillow()
+    silence.keep()
     if not data:
         raise Unreadable("the file is empty")
     if damage.is_text_mode(data):
@@ -84,15 +82,6 @@ def decode(data, least=None):
         raise Unreadable(f"more than the limit of {PIXEL_LIMIT:,} pixels") from None
     except _FAULTS as fault:
         raise Unreadable(f"can't be decoded: {_reason(fault)}") from None
-
-
-def _silence_pillow():
-    """Keeps Pillow's warnings off the terminal: what matters of them is raised as Unreadable.
-
-    `warnings.catch_warnings` is not safe in threads, so the filter is added to the list, once.
-    """
-    if _QUIET not in warnings.filters:
-        warnings.filters.insert(0, _QUIET)
 
 
 def _check_size(width, height):
