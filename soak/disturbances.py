@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ CALLS = ",".join(
     )
 )  # fmt: skip
 LARGE = "4g"  # of the small file system, once it is no longer
+HUNG = 1800  # seconds after which a command that has not ended is killed, and taken for hung
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,14 @@ class Ran:
         said = [line for line in self.error.splitlines() if line.startswith("error: ")]
         return len(said) == 1 and "Traceback" not in self.error
 
+    @property
+    def is_hung(self):
+        return self.seconds >= HUNG
 
-def undisturbed(command, kill_after=None, **how):
-    """Runs (words, keywords of Popen); returns a Ran.  kill_after: seconds until it is killed."""
+
+def undisturbed(command, kill_after=HUNG, meanwhile=None, **how):
+    """Runs (words, keywords of Popen); returns a Ran.  kill_after: seconds until it is killed, with
+    all that it started; meanwhile: called with its process id, beside it."""
     words, kept = command
     start = time.monotonic()
     process = subprocess.Popen(
@@ -61,6 +68,8 @@ def undisturbed(command, kill_after=None, **how):
         errors="replace",
         start_new_session=True,
     )
+    if meanwhile:
+        threading.Thread(target=meanwhile, args=(process.pid,), daemon=True).start()
     try:
         printed, error = process.communicate(timeout=kill_after)
     except subprocess.TimeoutExpired:
@@ -138,15 +147,15 @@ def _most_calls(reference, root, settings):
 # --- no space ---------------------------------------------------------------------------------
 
 
-def moved_to_a_namespace():
-    """Runs the same command in a mount namespace of its own, where the machine allows one, and
-    returns whether it did."""
+def moved_to_a_namespace(module):
+    """Runs `module` with this command's words in a mount namespace of its own, where the machine
+    allows one, and returns whether it did."""
     if os.environ.get(INSIDE) or not shutil.which("unshare"):
         return False
     here = ["unshare", "--map-root-user", "--mount"]
     if subprocess.run([*here, "true"], capture_output=True, check=False).returncode:
         return False
-    words = [*here, sys.executable, "-m", "soak.faults", *sys.argv[1:]]
+    words = [*here, sys.executable, "-m", module, *sys.argv[1:]]
     code = subprocess.run(words, env=os.environ | {INSIDE: "1"}, check=False).returncode
     if code:
         sys.exit(code)
@@ -187,6 +196,17 @@ def _mounted(work, before, size):
 
 def _mount(how, work):
     subprocess.run(["mount", "-t", "tmpfs", "-o", how, "tmpfs", work], check=True)
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    """Makes `folder` a read-only file system, for root too; gives a function that ends it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    with contextlib.ExitStack() as mounted:
+        mounted.callback(subprocess.run, ["umount", folder], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        yield mounted.close
 
 
 # --- no memory --------------------------------------------------------------------------------

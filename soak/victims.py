@@ -1,0 +1,136 @@
+"""Faults of a whole workflow's surroundings: a process of it is killed, a folder takes no writes.
+
+When memory ends, Linux kills the process that holds most of it (mm/oom_kill.c): not DVC, which
+waits, but a stage.  Extraction decodes in threads, so its own process is the one to go; the sample
+is rendered by processes of their own.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+
+import psutil
+
+from soak import disturbances, states
+
+POLL = 0.02  # seconds between looks at what runs
+RENDERER = "multiprocessing.spawn"  # in the command line of a process that renders
+
+
+def _family(parent):
+    """The processes that the process `parent` started, and theirs; none where it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(parent).children(recursive=True)
+    return []
+
+
+def largest(processes):
+    """Of `processes` the one that holds most memory; None where none is left."""
+    held = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            held.append((process.memory_info().rss, process.pid, process))
+    return max(held)[2] if held else None
+
+
+def renderers(processes):
+    """Those of `processes` that render, in the order of their numbers."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            words = " ".join(process.cmdline())
+            if RENDERER in words and "spawn_main" in words:
+                found.append(process)
+    return sorted(found, key=lambda process: process.pid)
+
+
+def _kill(process):
+    with contextlib.suppress(psutil.Error):
+        process.kill()
+
+
+def _largest(reference, root, settings, trials, rng):
+    for _ in range(trials):
+        moment = rng.uniform(0, reference.ran.seconds)
+
+        def meanwhile(parent, moment=moment):
+            time.sleep(moment)
+            if victim := largest(_family(parent)):
+                _kill(victim)
+
+        yield _beside(f"after {moment:.3f} s", meanwhile)
+
+
+def _renderer(reference, root, settings, trials, rng):
+    for _ in range(trials):
+        wait, which = rng.uniform(0, 2), rng.randrange(os.cpu_count() or 1)
+
+        def meanwhile(parent, wait=wait, which=which):
+            while not (found := renderers(_family(parent))):
+                if not psutil.pid_exists(parent):
+                    return
+                time.sleep(POLL)
+            time.sleep(wait)
+            found = renderers(_family(parent)) or found
+            _kill(found[which % len(found)])
+
+        yield _beside(f"one {wait:.3f} s after the first", meanwhile)
+
+
+def _beside(told, meanwhile):
+    return disturbances.Fault(
+        told, lambda command: disturbances.undisturbed(command, meanwhile=meanwhile)
+    )
+
+
+# --- read-only --------------------------------------------------------------------------------
+
+
+def _closed(folder):
+    """The `faults` of a Sort: `folder` of a state takes no writes, first as it is before the
+    workflow, and then as it is after it, when all the rest is as before."""
+
+    def faults(reference, root, settings, trials, rng):
+        for told, source in (("empty", None), ("full", reference.after)):
+            ends = []
+
+            @contextlib.contextmanager
+            def place(work, before, source=source, ends=ends):
+                states.copy(before, work)
+                try:
+                    if source:
+                        shutil.copytree(source / folder, work / folder, dirs_exist_ok=True)
+                    with disturbances.read_only(work / folder) as end:
+                        ends[:] = [end]
+                        yield
+                finally:
+                    shutil.rmtree(work)
+
+            yield disturbances.Fault(
+                f"{told} {folder}",
+                disturbances.undisturbed,
+                place,
+                lambda work, ends=ends: ends[0](),
+            )
+
+    return faults
+
+
+def _in_a_namespace():
+    return bool(os.environ.get(disturbances.INSIDE))
+
+
+SORTS = (
+    disturbances.Sort("largest process killed", _largest, speaks=True),
+    disturbances.Sort("a process that renders killed", _renderer, speaks=True),
+    disturbances.Sort(
+        "DVC's cache read-only",
+        _closed(f"{states.SPACE}/.dvc/cache"),
+        is_here=_in_a_namespace,
+        speaks=True,
+    ),
+    disturbances.Sort(
+        "feature store read-only", _closed(states.STORE), is_here=_in_a_namespace, speaks=True
+    ),
+)
