@@ -1,4 +1,4 @@
-"""Clones of the repository for DVC to run in: a state (`soak.states`) whose workspace is a clone."""
+"""Clones of the repository for DVC to run in: states (`soak.states`) whose workspace is a clone."""
 
 import os
 import shutil

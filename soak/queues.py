@@ -5,22 +5,23 @@ and metrics that it gives alone in a clone of its own: dvc.lock has the hash of 
 Where DVC's own lock refuses a command that command is given again, which is told and no fault.
 """
 
-import json
 import random
 import re
 import shutil
 import time
 
 from soak import clones, disturbances, states
+from transfer.reports import experiments
 
 NAME = "a queue beside it"
 WORKERS = 2
 HERE = "workspace"
-# The first and the last want the same features: what several lack at once is computed by one.
+# The first and the last want the same features: what several lack at once is computed by one.  Each
+# sets all, since an experiment takes along how the workspace was edited meanwhile.
 SETTINGS = {
-    "small": {"extract.size": 64},
-    "seeded": {"split.seed": 1, "head.kind": "knn"},
-    HERE: {"extract.size": 64, "split.seed": 2},
+    "small": {"extract.size": 64, "split.seed": 0, "head.kind": "auto"},
+    "seeded": {"extract.size": 96, "split.seed": 1, "head.kind": "knn"},
+    HERE: {"extract.size": 64, "split.seed": 2, "head.kind": "auto"},
 }
 FILES = ("dvc.lock", "reports/metrics.json")
 COMPUTED = re.compile(r"([\d,]+) were computed")
@@ -121,10 +122,10 @@ def _finished(made, work, names):
         time.sleep(LOOK)
         listed = _listed(made, work)
         for name in names:
-            if name in logs or listed.get(name) not in ("Success", "Failed"):
+            if name in logs or listed.get(name) not in ("done", "failed"):
                 continue
             log = _call(made, work, "queue", "logs", name)
-            if listed[name] == "Failed" and any(said in log.printed for said in REFUSED):
+            if listed[name] == "failed" and any(said in log.printed for said in REFUSED):
                 _refused(made)
                 _call(made, work, "queue", "remove", name)
                 _queue(made, work, name)
@@ -136,13 +137,8 @@ def _finished(made, work, names):
 
 def _listed(made, work):
     """{name: state} of the queue."""
-    ran = _call(made, work, "exp", "show", "--json", "--no-fetch")
-    found = {}
-    for revision in json.loads(ran.printed):
-        for one in revision.get("experiments") or []:
-            state = (one.get("executor") or {}).get("state") or "success"
-            found[one["name"]] = state.capitalize()
-    return found
+    ran = _call(made, work, "exp", "show", "--json")
+    return {row.name: row.state for row in experiments.parsed(ran.printed)}
 
 
 def _call(made, work, *words, tried=10):

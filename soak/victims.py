@@ -1,62 +1,65 @@
 """Faults of a whole workflow's surroundings: a process of it is killed, a folder takes no writes.
 
-When memory ends, Linux kills the process that holds most of it (mm/oom_kill.c): not DVC, which
-waits, but a stage.  Extraction decodes in threads, so its own process is the one to go; the sample
-is rendered by processes of their own.
+When memory ends, Linux kills the process that holds most of it (mm/oom_kill.c): a stage, or DVC
+between two.  Extraction decodes in threads, so its own process is the one to go; the sample is
+rendered by processes of their own.
 """
 
 import contextlib
 import os
 import shutil
+import signal
 import time
-
-import psutil
+from pathlib import Path
 
 from soak import disturbances, states
 
 POLL = 0.02  # seconds between looks at what runs
-RENDERER = "multiprocessing.spawn"  # in the command line of a process that renders
+RENDERER = b"spawn_main"  # in the command line of a process that renders
 
 
-def _family(parent):
-    """The processes that the process `parent` started, and theirs; none where it has ended."""
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(parent).children(recursive=True)
-    return []
+def _session(leader):
+    """The numbers of the processes in the session of `leader`, a process, in their order."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(ValueError, OSError):  # no process, or one that has ended
+            if os.getsid(int(folder.name)) == leader:
+                found.append(int(folder.name))
+    return sorted(found)
 
 
 def largest(processes):
-    """Of `processes` the one that holds most memory; None where none is left."""
+    """Of `processes`, numbers, the one that holds most memory; None where none is left."""
     held = []
     for process in processes:
-        with contextlib.suppress(psutil.Error):
-            held.append((process.memory_info().rss, process.pid, process))
-    return max(held)[2] if held else None
+        with contextlib.suppress(OSError):
+            pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+            held.append((pages, process))
+    return max(held)[1] if held else None
 
 
 def renderers(processes):
-    """Those of `processes` that render, in the order of their numbers."""
+    """Those of `processes`, numbers, that render."""
     found = []
     for process in processes:
-        with contextlib.suppress(psutil.Error):
-            words = " ".join(process.cmdline())
-            if RENDERER in words and "spawn_main" in words:
+        with contextlib.suppress(OSError):
+            if RENDERER in Path(f"/proc/{process}/cmdline").read_bytes():
                 found.append(process)
-    return sorted(found, key=lambda process: process.pid)
+    return found
 
 
 def _kill(process):
-    with contextlib.suppress(psutil.Error):
-        process.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 def _largest(reference, root, settings, trials, rng):
     for _ in range(trials):
         moment = rng.uniform(0, reference.ran.seconds)
 
-        def meanwhile(parent, moment=moment):
+        def meanwhile(leader, moment=moment):
             time.sleep(moment)
-            if victim := largest(_family(parent)):
+            if victim := largest(_session(leader)):
                 _kill(victim)
 
         yield _beside(f"after {moment:.3f} s", meanwhile)
@@ -66,14 +69,14 @@ def _renderer(reference, root, settings, trials, rng):
     for _ in range(trials):
         wait, which = rng.uniform(0, 2), rng.randrange(os.cpu_count() or 1)
 
-        def meanwhile(parent, wait=wait, which=which):
-            while not (found := renderers(_family(parent))):
-                if not psutil.pid_exists(parent):
+        def meanwhile(leader, wait=wait, which=which):
+            while not (found := renderers(processes := _session(leader))):
+                if not processes:
                     return
                 time.sleep(POLL)
             time.sleep(wait)
-            found = renderers(_family(parent)) or found
-            _kill(found[which % len(found)])
+            if found := renderers(_session(leader)):
+                _kill(found[which % len(found)])
 
         yield _beside(f"one {wait:.3f} s after the first", meanwhile)
 
