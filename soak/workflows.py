@@ -72,7 +72,8 @@ def main(argv=None):
             print(faults.line(row), *found, sep="\n", file=sys.stderr, flush=True)
     columns = faults.COLUMNS
     print("\n".join(map(faults.line, [columns, ["---"] * len(columns), *rows])))
-    print(*(f"{what}: {count}" for what, count in sorted(made.notes.items())), sep="\n")
+    for what, count in sorted(made.notes.items()):
+        print(f"{what}: {count}")
     if lost:
         sys.exit(1)
 
