@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from soak import states
+from soak import disturbances, states
 from transfer.datasets.sources import FOLDER as DATASETS
 from transfer.grids import workspaces
 
@@ -53,6 +53,14 @@ def dvc(work, *words):
         env.pop(name, None)
     env["DVC_SITE_CACHE_DIR"] = str(work / SITE)
     return ["dvc", *words], {"cwd": space, "env": env}
+
+
+def repro(work, *stages):
+    """The Ran of `dvc repro` undisturbed; raises RuntimeError where it fails."""
+    ran = disturbances.undisturbed(dvc(work, "repro", *stages))
+    if ran.code:
+        raise RuntimeError(f"dvc repro undisturbed ended by {ran.code}: {ran.error.strip()}")
+    return ran
 
 
 def outputs(work):
