@@ -27,7 +27,7 @@ def test_the_clone_is_what_lies_here_and_committed(made):
     told = subprocess.run(
         ["git", "status", "--short"], cwd=space, check=True, capture_output=True, text=True
     )
-    assert told.stdout == " M dvc.lock\n"  # of the backbone
+    assert set(told.stdout.splitlines()) <= {" M dvc.lock"}  # of the backbone
     assert len((made.after / states.SPACE / "data/index/sample.csv").read_text().split("\n")) == 50
     assert states.features(made.before) == 0
     assert states.features(made.after) == 48
