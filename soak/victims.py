@@ -81,6 +81,27 @@ def _renderer(reference, root, settings, trials, rng):
         yield _beside(f"one {wait:.3f} s after the first", meanwhile)
 
 
+def _kept(reference, root, settings, trials, rng):
+    for _ in range(trials):
+        wait = rng.uniform(0, 2)
+
+        def run(command, wait=wait):
+            work = command[1]["cwd"].parent
+
+            def meanwhile(leader):
+                while not states.features(work):
+                    if not _session(leader):
+                        return
+                    time.sleep(POLL)
+                time.sleep(wait)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(leader, signal.SIGKILL)
+
+            return disturbances.undisturbed(command, meanwhile=meanwhile)
+
+        yield disturbances.Fault(f"{wait:.3f} s after the first feature was kept", run)
+
+
 def _beside(told, meanwhile):
     return disturbances.Fault(
         told, lambda command: disturbances.undisturbed(command, meanwhile=meanwhile)
@@ -125,6 +146,7 @@ def _in_a_namespace():
 
 
 SORTS = (
+    disturbances.Sort("killed after the first feature", _kept),
     disturbances.Sort("largest process killed", _largest, speaks=True),
     disturbances.Sort("a process that renders killed", _renderer, speaks=True),
     disturbances.Sort(

@@ -4,8 +4,9 @@
 
 Clones of the repository, each with a feature store of its own; the rendered sample, of `images` a
 class, with `mini`.  `dvc repro` is run once undisturbed, and then so many times with a fault of
-each sort: killed with all that it started, short of memory, its largest process or one that renders
-killed alone, DVC's cache or the feature store read-only.  After each, `dvc repro` is run again:
+each sort: killed with all that it started (at any moment, or once features are kept), short of
+memory, its largest process or one that renders killed alone, DVC's cache or the feature store
+read-only (these two from two states, whatever is asked for).  After each, `dvc repro` is run again:
 dvc.lock and all outputs must be byte for byte those of the undisturbed run, and features that the
 store held are not computed again.  Queued experiments beside a `dvc repro` are in `soak.queues`.
 Prints a table, what DVC refused, and exits by 1 where something was lost.

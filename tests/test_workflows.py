@@ -34,9 +34,9 @@ def test_the_clone_is_what_lies_here_and_committed(made):
 
 
 def test_a_killed_repro_runs_again_as_if_nothing_had_been(made, tmp_path):
-    row, lost = faults.tried(made, workflows.SORTS[0], tmp_path / "trial", 1, 3)
+    row, lost = faults.tried(made, victims.SORTS[0], tmp_path / "trial", 1, 3)
     assert lost == []
-    assert row[:3] == ["dvc repro", "killed at a random moment", 1]
+    assert row[:4] == ["dvc repro", "killed after the first feature", 1, 1]
 
 
 def test_a_queue_beside_a_repro_gives_what_each_gives_alone(made, tmp_path, monkeypatch):
@@ -130,7 +130,7 @@ def test_the_largest_process_is_chosen_and_killed_alone():
 
 
 def test_moments_are_seeded(made):
-    for sort in (workflows.SORTS[0], *victims.SORTS[:2]):
+    for sort in (workflows.SORTS[0], *victims.SORTS[:3]):
 
         def moments(seed, sort=sort):
             return [f.told for f in sort.faults(made, ROOT, {}, 3, random.Random(seed))]
