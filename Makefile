@@ -27,7 +27,7 @@ help:
 	@echo "make bench-precision   measure what int8 costs in accuracy; 15 minutes"
 	@echo "make bench-store   measure what the feature store saves; some minutes"
 	@echo "make bench-scale   measure 1,000,000 images, and a pack larger than memory; an hour"
-	@echo "make soak    fuzz the readers of files from strangers, SECONDS=60 each, and disturb every stage; an hour"
+	@echo "make soak    fuzz the readers of files from strangers, SECONDS=60 each, and disturb every stage and whole runs; some hours"
 
 # One package has no wheel.  pip would build it with whatever setuptools there is, unchecked: so what
 # is pinned is there first.
@@ -91,3 +91,4 @@ soak: setup
 	python -m pip install --quiet --disable-pip-version-check -r requirements-soak.txt
 	python -m soak $(SECONDS)
 	python -m soak.faults
+	python -m soak.workflows

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -30,20 +31,19 @@ CALLS = ",".join(
         "fsync", "fdatasync", "ftruncate",
     )
 )  # fmt: skip
-HANGS = 120  # seconds after which a stage, which takes some, is held to hang
+PAGE = 4096  # bytes
 LARGE = "4g"  # of the small file system, once it is no longer
+HUNG = 180  # seconds after which a command that has not ended is killed, and taken for hung
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a stage ended: its exit status, what it printed, its stderr, seconds, and whether it
-    had to be killed since it hung."""
+    """How a stage ended: its exit status, what it printed, its stderr, seconds."""
 
     code: int
     printed: str
     error: str
     seconds: float
-    hung: bool = False
 
     @property
     def is_sentence(self):
@@ -51,12 +51,16 @@ class Ran:
         said = [line for line in self.error.splitlines() if line.startswith("error: ")]
         return len(said) == 1 and "Traceback" not in self.error
 
+    @property
+    def is_hung(self):
+        return self.seconds >= HUNG
 
-def undisturbed(command, kill_after=None, **how):
-    """Runs (words, keywords of Popen); returns a Ran.  kill_after: seconds until it is killed, in
-    place of HANGS."""
+
+def undisturbed(command, kill_after=None, meanwhile=None, **how):
+    """Runs (words, keywords of Popen); returns a Ran.  kill_after: seconds until it is killed, with
+    all that it started, HUNG unless given; meanwhile: called with its process id, beside it."""
     words, kept = command
-    start, hung = time.monotonic(), False
+    start = time.monotonic()
     process = subprocess.Popen(
         words,
         **kept,
@@ -68,14 +72,15 @@ def undisturbed(command, kill_after=None, **how):
         errors="replace",
         start_new_session=True,
     )
+    if meanwhile:
+        threading.Thread(target=meanwhile, args=(process.pid,), daemon=True).start()
     try:
-        printed, error = process.communicate(timeout=HANGS if kill_after is None else kill_after)
+        printed, error = process.communicate(timeout=HUNG if kill_after is None else kill_after)
     except subprocess.TimeoutExpired:
-        hung = kill_after is None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         printed, error = process.communicate()
-    return Ran(process.returncode, printed, error, time.monotonic() - start, hung)
+    return Ran(process.returncode, printed, error, time.monotonic() - start)
 
 
 @contextlib.contextmanager
@@ -102,12 +107,14 @@ class Fault:
 @dataclass(frozen=True)
 class Sort:
     """faults(reference, root, settings, trials, rng) yields Faults; is_here(): whether this machine
-    can; speaks: whether the stage lives to say something."""
+    can; speaks: whether the stage lives to say something; may_hang: whether that is no fault of the
+    stage's."""
 
     name: str
     faults: Callable
     is_here: Callable = lambda: True
     speaks: bool = False
+    may_hang: bool = False
 
 
 # --- killed -----------------------------------------------------------------------------------
@@ -150,15 +157,15 @@ def _points(reference, root, settings):
 # --- no space ---------------------------------------------------------------------------------
 
 
-def moved_to_a_namespace():
-    """Runs the same command in a mount namespace of its own, where the machine allows one, and
-    returns whether it did."""
+def moved_to_a_namespace(module):
+    """Runs `module` with this command's words in a mount namespace of its own, where the machine
+    allows one, and returns whether it did."""
     if os.environ.get(INSIDE) or not shutil.which("unshare"):
         return False
     here = ["unshare", "--map-root-user", "--mount"]
     if subprocess.run([*here, "true"], capture_output=True, check=False).returncode:
         return False
-    words = [*here, sys.executable, "-m", "soak.faults", *sys.argv[1:]]
+    words = [*here, sys.executable, "-m", module, *sys.argv[1:]]
     code = subprocess.run(words, env=os.environ | {INSIDE: "1"}, check=False).returncode
     if code:
         sys.exit(code)
@@ -166,31 +173,32 @@ def moved_to_a_namespace():
 
 
 def _full(reference, root, settings, trials, rng):
-    least, most = (_bytes(state) for state in (reference.before, reference.after))
+    needed = _bytes(reference.after) - _bytes(reference.before)
     count = min(trials, 10)
     for i in range(count):
-        size = least + int((most - least) * i / count)
+        free = needed * i // count
         yield Fault(
-            f"{(size - least) >> 10} kB free",
+            f"{free >> 10} of {needed >> 10} kB free",
             undisturbed,
-            lambda work, before, size=size: _mounted(work, before, size),
+            lambda work, before, free=free: _mounted(work, before, free),
             lambda work: _mount("remount,size=" + LARGE, work),
         )
 
 
 def _bytes(state):
-    """What the state takes of a file system of whole pages, roughly."""
-    return sum(-(-p.lstat().st_size // 4096) * 4096 for p in Path(state).rglob("*"))
+    """What the files of the state take of a file system of whole pages."""
+    return sum(-(-p.lstat().st_size // PAGE) * PAGE for p in Path(state).rglob("*") if p.is_file())
 
 
 @contextlib.contextmanager
-def _mounted(work, before, size):
+def _mounted(work, before, free):
     work.mkdir()
     _mount("size=" + LARGE, work)
     try:
         states.copy(before, work)
-        used = shutil.disk_usage(work).used
-        _mount(f"remount,size={max(size, used + 4096)}", work)
+        # What this module writes itself before the command has its page.
+        (work / states.SPACE / states.OWN).write_text("\n")
+        _mount(f"remount,size={shutil.disk_usage(work).used + free}", work)
         yield
     finally:
         _call("umount", work)
@@ -205,38 +213,52 @@ def _call(*words):
     subprocess.run(words, check=True)
 
 
-def _is_inside():
+def is_inside():
     return bool(os.environ.get(INSIDE))
 
 
-# --- a store that can't be written --------------------------------------------------------------
+# --- a folder that takes no writes -------------------------------------------------------------
 
 
-def _read_only(reference, root, settings, trials, rng):
-    yield Fault("the store is read-only", undisturbed, _locked, _unlock)
+def closed(folder):
+    """The `faults` of a Sort: `folder` of a state takes no writes, first as it is before the
+    command, and then as it is after it, when all the rest is as before."""
+
+    def faults(reference, root, settings, trials, rng):
+        for told, source in (("as before", None), ("full", reference.after)):
+            ends = []
+
+            @contextlib.contextmanager
+            def place(work, before, source=source, ends=ends):
+                with _folder(work, before):
+                    if source:
+                        shutil.copytree(source / folder, work / folder, dirs_exist_ok=True)
+                    with _read_only(work / folder) as end:
+                        ends[:] = [end]
+                        yield
+
+            yield Fault(f"{folder} {told}", undisturbed, place, lambda work, ends=ends: ends[0]())
+
+    return faults
 
 
 @contextlib.contextmanager
-def _locked(work, before):
-    """Rights would not do: they do not hold for root."""
-    store = work / states.STORE
-    with _folder(work, before):
-        _call("mount", "--bind", store, store)
-        _call("mount", "-o", "remount,bind,ro", store)
-        try:
-            yield
-        finally:
-            _unlock(work)
-
-
-def _unlock(work):
-    """Also where it is done already: `ismount` does not see a folder mounted on itself."""
-    subprocess.run(["umount", work / states.STORE], capture_output=True, check=False)
+def _read_only(folder):
+    """Makes `folder` a read-only file system: rights do not hold for root.  Gives a function that
+    ends it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _call("mount", "--bind", folder, folder)
+    with contextlib.ExitStack() as mounted:
+        mounted.callback(_call, "umount", folder)
+        _call("mount", "-o", "remount,bind,ro", folder)
+        yield mounted.close
 
 
 # --- no memory --------------------------------------------------------------------------------
 
 
+# A library that is loaded may ask for its buffers without end, before a line of the stage has run:
+# OpenBLAS does (driver/others/memory.c).
 def _short(reference, root, settings, trials, rng):
     """From the most that it has when all goes well down to a tenth of it."""
     peak = _peak(reference, root, settings)
@@ -271,7 +293,7 @@ def _peak(reference, root, settings):
 SORTS = (
     Sort("killed at a random moment", _moments),
     Sort("killed at a commit", _calls, is_here=lambda: bool(shutil.which("strace"))),
-    Sort("disk full", _full, is_here=_is_inside, speaks=True),
-    Sort("store read-only", _read_only, is_here=_is_inside, speaks=True),
-    Sort("memory short", _short),
+    Sort("disk full", _full, is_here=is_inside, speaks=True),
+    Sort("feature store read-only", closed(states.STORE), is_here=is_inside, speaks=True),
+    Sort("memory short", _short, may_hang=True),
 )

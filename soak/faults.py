@@ -37,10 +37,26 @@ class Reference:
     after: Path
     ran: disturbances.Ran
 
+    def command(self, work):
+        """(words, keywords of subprocess.Popen) of what is disturbed, in the state `work`."""
+        return states.run(ROOT, work, self.stage, SETTINGS)
+
+    def again(self, work):
+        """The Ran of what people do after a fault."""
+        return disturbances.undisturbed(self.command(work))
+
+    def is_told(self, ran):
+        """Whether it told its end as it should."""
+        return ran.is_sentence
+
+    def files(self, work):
+        """{path: SHA-256} of all that must be the same in the end."""
+        return states.files(work)
+
 
 def main(argv=None):
     given = _parser().parse_args(argv)
-    if disturbances.moved_to_a_namespace():
+    if disturbances.moved_to_a_namespace("soak.faults"):
         return
     rows, lost = [], []
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
@@ -49,8 +65,8 @@ def main(argv=None):
                 row, found = tried(reference, sort, Path(folder, "trial"), given.trials, given.seed)
                 rows.append(row)
                 lost += found
-                print(_line(row), *found, sep="\n", file=sys.stderr, flush=True)
-    print("\n".join(map(_line, [COLUMNS, ["---"] * len(COLUMNS), *rows])))
+                print(line(row), *found, sep="\n", file=sys.stderr, flush=True)
+    print("\n".join(map(line, [COLUMNS, ["---"] * len(COLUMNS), *rows])))
     if lost:
         sys.exit(1)
 
@@ -64,7 +80,7 @@ def _parser():
     return parser
 
 
-def _line(cells):
+def line(cells):
     return f"| {' | '.join(map(str, cells))} |"
 
 
@@ -89,27 +105,28 @@ def tried(reference, sort, work, trials, seed):
     rng = random.Random(f"{seed} {reference.stage} {sort.name}")
     ended = told = hung = 0
     lost = []
-    expected = states.files(reference.after)
+    expected = reference.files(reference.after)
     faults = list(sort.faults(reference, ROOT, SETTINGS, trials, rng)) if sort.is_here() else []
     for fault in faults:
         with fault.place(work, reference.before):
-            ran = fault.run(states.run(ROOT, work, reference.stage, SETTINGS))
+            ran = fault.run(reference.command(work))
             ended += ran.code != 0
-            hung += ran.hung
-            told += ran.code != 0 and ran.is_sentence
+            hung += ran.is_hung
+            told += ran.code != 0 and reference.is_told(ran)
             kept = states.features(work)
             fault.lifted(work)
-            again = disturbances.undisturbed(states.run(ROOT, work, reference.stage, SETTINGS))
+            again = reference.again(work)
+            hangs = ["it hung, and was killed"] if ran.is_hung and not sort.may_hang else []
             lost += [
                 f"{reference.stage}, {sort.name}, {fault.told}: {what}"
-                for what in _lost(again, kept, expected, states.files(work))
+                for what in [*hangs, *losses(again, kept, expected, reference.files(work))]
             ]
     said = f"{told} of {ended}" if sort.speaks else ""
     counted = len(faults) if sort.is_here() else "not here"
     return [reference.stage, sort.name, counted, ended, said, hung, len(lost)], lost
 
 
-def _lost(again, kept, expected, found):
+def losses(again, kept, expected, found):
     """Yields what is wrong after the stage was run again."""
     if again.code:
         yield f"it does not run again: {again.error.strip().splitlines()[-1:]}"

@@ -1,5 +1,6 @@
 """`python -m transfer`, and the frame that every command runs in."""
 
+import errno
 import re
 import subprocess
 import sys
@@ -88,6 +89,32 @@ def test_a_file_that_cant_be_used_is_one_sentence(tmp_path, capsys):
     assert stop.value.code == 1
     err = capsys.readouterr().err
     assert err == f"error: {tmp_path}/file/below can't be used: Not a directory\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), "Unable to allocate 9 GiB"),
+        (
+            RuntimeError("Exception from src/core.cpp:54:\nstd::bad_alloc\n\n"),
+            "Exception from src/core.cpp:54: std::bad_alloc",
+        ),
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Cannot allocate memory"),
+    ],
+)
+def test_memory_that_ends_is_one_sentence(fault, said, capsys):
+    """As NumPy, OpenVINO, Python's threads and the system tell it."""
+    with pytest.raises(SystemExit) as stop, errors.sentences():
+        raise fault
+    assert stop.value.code == 1
+    err = capsys.readouterr().err
+    assert err == f"error: there is not enough memory for this: {said}\n"
+
+
+def test_a_fault_of_our_own_keeps_its_traceback():
+    with pytest.raises(RuntimeError, match="a fault"), errors.sentences():
+        raise RuntimeError("a fault")
 
 
 def test_a_full_disk_is_one_sentence():

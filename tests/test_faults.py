@@ -49,22 +49,22 @@ def test_what_is_lost_is_found(index, tmp_path):
     assert "data/index/sample.csv" in expected
     assert states.OWN not in expected
     ok = disturbances.Ran(0, "", "", 1.0)
-    assert list(faults._lost(ok, 0, expected, states.files(work))) == []
+    assert list(faults.losses(ok, 0, expected, states.files(work))) == []
     space = work / states.SPACE
     with open(space / "data/index/sample.csv", "a") as file:
         file.write("more\n")
     (space / "data/index/sample_near.csv").unlink()
     (space / "data/index/.left.part").write_text("x")
-    assert list(faults._lost(ok, 0, expected, states.files(work))) == [
+    assert list(faults.losses(ok, 0, expected, states.files(work))) == [
         "data/index/.left.part is left over",
         "data/index/sample.csv differs",
         "data/index/sample_near.csv is not there",
     ]
     read = disturbances.Ran(0, "of 1,800 pictures 1,200 came from the store", "", 1.0)
-    assert list(faults._lost(read, 1300, expected, expected))
-    assert not list(faults._lost(read, 1200, expected, expected))
+    assert list(faults.losses(read, 1300, expected, expected))
+    assert not list(faults.losses(read, 1200, expected, expected))
     failed = disturbances.Ran(1, "", "error: no\n", 1.0)
-    assert "error: no" in next(faults._lost(failed, 0, expected, expected))
+    assert "error: no" in next(faults.losses(failed, 0, expected, expected))
 
 
 def test_a_kill_reaches_the_whole_process_group():

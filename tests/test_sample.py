@@ -1,5 +1,8 @@
 import hashlib
 import io
+import multiprocessing
+import threading
+import time
 import zipfile
 
 import numpy as np
@@ -22,6 +25,20 @@ def test_bytes_depend_neither_on_the_workers_nor_on_the_run(tmp_path):
     digests = {hashlib.sha256(f.read_bytes()).hexdigest() for f in tmp_path.rglob("*.zip")}
     assert len(digests) == 1
     assert sorted(f.name for f in tmp_path.rglob("*") if f.is_file()) == ["sample.zip"] * 3
+
+
+def test_a_process_that_is_killed_is_told_in_a_sentence_and_leaves_no_file(tmp_path):
+    def kill():
+        while not (there := multiprocessing.active_children()):
+            time.sleep(0.01)
+        there[0].kill()
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    with pytest.raises(InputError, match="one of 2 processes that render was killed"):
+        sample.render(tmp_path / "sample.zip", {**SPEC, "images": 50}, 2)
+    killer.join(10)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_image_depends_on_its_numbers_alone(tmp_path):

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+# How a RuntimeError of OpenVINO, and of Python's threads, tells that memory ended.
+SHORT = ("std::bad_alloc", "can't start new thread")
 
 
 class InputError(ValueError):
@@ -47,9 +49,12 @@ def sentences():
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except MemoryError as fault:
+    except (MemoryError, RuntimeError) as fault:
+        if isinstance(fault, RuntimeError) and not any(said in str(fault) for said in SHORT):
+            raise
         sys.stdout.flush()
-        print(f"error: there is not enough memory for this: {fault}", file=sys.stderr)
+        said = " ".join(str(fault).split())
+        print(f"error: there is not enough memory for this: {said}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -59,6 +64,8 @@ def sentences():
             sentence = (
                 f"what is written does not fit: {fault.strerror}; free space and run it again"
             )
+        elif fault.errno == errno.ENOMEM:
+            sentence = f"there is not enough memory for this: {fault.strerror}"
         elif fault.filename is None:
             raise
         else:

@@ -6,6 +6,7 @@ them, where nets.quantisation made it, the same network in int8: quantised.xml a
 
 import hashlib
 import json
+import shutil
 import sys
 import warnings
 
@@ -44,9 +45,24 @@ def save(model, layers, about, folder):
         depths[name] = output.get_partial_shape()[-1].get_length()
     for name in (*FILES, *QUANTISED):  # never written into: DVC's cached copy may be the same file
         (folder / name).unlink(missing_ok=True)
-    ov.save_model(graph, folder / GRAPH, compress_to_fp16=False)
+    write(graph, folder / GRAPH)
     write_json(folder / ABOUT, about | {"graph": digest(folder), "layers": depths})
     return depths
+
+
+def write(graph, path):
+    """Writes an openvino.Model to `path` (.xml; the weights beside it, .bin) as it is.
+
+    Raises InputError where that can't be: OpenVINO does not say that a disk is full.
+    """
+    try:
+        ov.save_model(graph, path, compress_to_fp16=False)
+    except RuntimeError as fault:
+        said, free = " ".join(str(fault).split()), shutil.disk_usage(path.parent).free
+        raise InputError(
+            f"{path} can't be written ({said}); {free:,} bytes are free there: free more, or see "
+            f"to the rights, and run it again"
+        ) from None
 
 
 def files_of(precision):

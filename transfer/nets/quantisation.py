@@ -62,7 +62,7 @@ def quantise(folder, squares):
         op.set_friendly_name(f"{op.get_type_name().lower()}_{i}")
     for name in graphs.QUANTISED:  # as in graphs.save
         (folder / name).unlink(missing_ok=True)
-    ov.save_model(quantised, folder / graphs.QUANTISED[0], compress_to_fp16=False)
+    graphs.write(quantised, folder / graphs.QUANTISED[0])
     about = graphs.read_about(folder)
     versions = about["versions"] | {"nncf": nncf.__version__}
     hashed = {"quantised": graphs.digest(folder, graphs.QUANTISED), "versions": versions}

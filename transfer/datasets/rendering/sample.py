@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
 from functools import cache, partial
 
@@ -50,7 +51,7 @@ def render(path, spec, workers=None):
     """Writes the archive `path`, an uncompressed zip `class/00000.png` that is the same, byte by
     byte, on every run; `spec`: a mapping with the fields of Look; `workers`: processes.
 
-    Raises InputError for a bad spec.
+    Raises InputError for a bad spec, and where one of the processes is killed.
     """
     look = read_look(spec)
     jobs = [(c, i) for c in range(len(signs.FACES)) for i in range(look.images)]
@@ -127,5 +128,11 @@ def _rendered(look, jobs, workers):
         yield from (picture(look, c, i) for c, i in jobs)
         return
     # Started afresh: a fork of a process with threads (a progress bar's) can hang.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(partial(picture, look), *zip(*jobs, strict=True), chunksize=25)
+    try:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            yield from pool.map(partial(picture, look), *zip(*jobs, strict=True), chunksize=25)
+    except BrokenProcessPool:
+        raise InputError(
+            f"one of {workers} processes that render was killed, as the system does where memory "
+            f"is short; expected all to live to the end: free some memory and run it again"
+        ) from None

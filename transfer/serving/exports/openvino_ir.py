@@ -56,7 +56,7 @@ def classifier(plan, views=None):
 
 def save(plan, folder):
     """Writes `classifier` into `folder` as model.xml and model.bin, in float32."""
-    ov.save_model(classifier(plan), folder / FILES[0], compress_to_fp16=False)
+    graphs.write(classifier(plan), folder / FILES[0])
 
 
 def is_ours(folder):
