@@ -1,6 +1,6 @@
 """What a fault leaves of each stage: killed, out of disk, out of memory.
 
-    python -m soak.faults [--stages index extract] [--trials 50] [--seed 0]
+    python -m soak.faults [--stages index extract] [--sorts "disk full"] [--trials 50] [--seed 0]
 
 The rendered sample with `mini`.  Each stage of dvc.yaml is run once undisturbed, and then so many
 times with a fault of each sort (`soak.disturbances`), each time from the state that it found the
@@ -61,7 +61,7 @@ def main(argv=None):
     rows, lost = [], []
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         for reference in references(Path(folder), given.stages):
-            for sort in disturbances.SORTS:
+            for sort in (sort for sort in disturbances.SORTS if sort.name in given.sorts):
                 row, found = tried(reference, sort, Path(folder, "trial"), given.trials, given.seed)
                 rows.append(row)
                 lost += found
@@ -75,6 +75,8 @@ def _parser():
     parser = argparse.ArgumentParser(prog="python -m soak.faults")
     names = list(workspaces.stages(ROOT))
     parser.add_argument("--stages", nargs="+", choices=names, default=names)
+    sorts = [sort.name for sort in disturbances.SORTS]
+    parser.add_argument("--sorts", nargs="+", choices=sorts, default=sorts, metavar="SORT")
     parser.add_argument("--trials", type=int, default=50, help="of each sort of fault")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     return parser
