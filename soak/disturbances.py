@@ -83,6 +83,16 @@ def undisturbed(command, kill_after=None, meanwhile=None, **how):
     return Ran(process.returncode, printed, error, time.monotonic() - start)
 
 
+def session(leader):
+    """The numbers of the processes in the session of `leader`, a process, in their order."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(ValueError, OSError):  # no process, or one that has ended
+            if os.getsid(int(folder.name)) == leader:
+                found.append(int(folder.name))
+    return sorted(found)
+
+
 @contextlib.contextmanager
 def _folder(work, before):
     """A copy of the state `before` in the folder `work`, while it is needed."""
@@ -106,7 +116,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Sort:
-    """faults(reference, root, settings, trials, rng) yields Faults; is_here(): whether this machine
+    """faults(reference, trials, rng) yields Faults; is_here(): whether this machine
     can; speaks: whether the stage lives to say something; may_hang: whether that is no fault of the
     stage's."""
 
@@ -120,14 +130,14 @@ class Sort:
 # --- killed -----------------------------------------------------------------------------------
 
 
-def _moments(reference, root, settings, trials, rng):
+def _moments(reference, trials, rng):
     for _ in range(trials):
         moment = rng.uniform(0, reference.ran.seconds)
         yield Fault(f"after {moment:.3f} s", lambda c, m=moment: undisturbed(c, kill_after=m))
 
 
-def _calls(reference, root, settings, trials, rng):
-    points = _points(reference, root, settings)
+def _calls(reference, trials, rng):
+    points = _points(reference)
     step = max(1, -(-len(points) // trials))
     for name, number in points[::step]:
         how = f"inject={name}:signal=SIGKILL:when={number}"
@@ -139,14 +149,13 @@ def _traced(command, how, log="/dev/null"):
     return ["strace", "-f", "-qq", "-o", log, "-e", f"trace={CALLS}", "-e", how, *words], kept
 
 
-def _points(reference, root, settings):
+def _points(reference):
     """[(name, number)]: the number-th call of that name of a thread, for each of the CALLS that the
     stage makes; strace counts them so."""
     work = reference.before.with_name("counted")
     log = reference.before.with_name("calls")
     with _folder(work, reference.before):
-        command = states.run(root, work, reference.stage, settings)
-        undisturbed(_traced(command, "signal=none", str(log)))
+        undisturbed(_traced(reference.command(work), "signal=none", str(log)))
     counts = Counter(re.findall(r"^(\d+) +(\w+)\(", log.read_text(), re.M))
     most = {}
     for (_, name), count in counts.items():
@@ -172,7 +181,7 @@ def moved_to_a_namespace(module):
     return True
 
 
-def _full(reference, root, settings, trials, rng):
+def _full(reference, trials, rng):
     needed = _bytes(reference.after) - _bytes(reference.before)
     count = min(trials, 10)
     for i in range(count):
@@ -224,7 +233,7 @@ def closed(folder):
     """The `faults` of a Sort: `folder` of a state takes no writes, first as it is before the
     command, and then as it is after it, when all the rest is as before."""
 
-    def faults(reference, root, settings, trials, rng):
+    def faults(reference, trials, rng):
         for told, source in (("as before", None), ("full", reference.after)):
             ends = []
 
@@ -259,9 +268,9 @@ def _read_only(folder):
 
 # A library that is loaded may ask for its buffers without end, before a line of the stage has run:
 # OpenBLAS does (driver/others/memory.c).
-def _short(reference, root, settings, trials, rng):
+def _short(reference, trials, rng):
     """From the most that it has when all goes well down to a tenth of it."""
-    peak = _peak(reference, root, settings)
+    peak = _peak(reference)
     count = min(trials, 10)
     for i in range(count):
         limit = int(peak * (1 - 0.9 * (i + 0.5) / count))
@@ -275,18 +284,20 @@ def _short(reference, root, settings, trials, rng):
         )
 
 
-def _peak(reference, root, settings):
-    """The most bytes of addresses that the stage's process has, undisturbed."""
+def _peak(reference):
+    """The most bytes of addresses that a process of the command has, undisturbed."""
     work, most = reference.before.with_name("measured"), 0
     with _folder(work, reference.before):
-        words, kept = states.run(root, work, reference.stage, settings)
+        words, kept = reference.command(work)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(words, **kept, **quiet)
+        process = subprocess.Popen(words, **kept, **quiet, start_new_session=True)
         while process.poll() is None:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            if found := re.search(r"VmPeak:\s+(\d+) kB", status):  # one that has ended has none
-                most = max(most, int(found[1]) << 10)
-            time.sleep(0.005)
+            for number in session(process.pid):
+                with contextlib.suppress(OSError):  # it has ended
+                    status = Path(f"/proc/{number}/status").read_text()
+                    if found := re.search(r"VmPeak:\s+(\d+) kB", status):
+                        most = max(most, int(found[1]) << 10)
+            time.sleep(0.01)
     return most
 
 

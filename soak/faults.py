@@ -108,7 +108,7 @@ def tried(reference, sort, work, trials, seed):
     ended = told = hung = 0
     lost = []
     expected = reference.files(reference.after)
-    faults = list(sort.faults(reference, ROOT, SETTINGS, trials, rng)) if sort.is_here() else []
+    faults = list(sort.faults(reference, trials, rng)) if sort.is_here() else []
     for fault in faults:
         with fault.place(work, reference.before):
             ran = fault.run(reference.command(work))

@@ -17,16 +17,6 @@ POLL = 0.02  # seconds between looks at what runs
 RENDERER = b"spawn_main"  # in the command line of a process that renders
 
 
-def _session(leader):
-    """The numbers of the processes in the session of `leader`, a process, in their order."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        with contextlib.suppress(ValueError, OSError):  # no process, or one that has ended
-            if os.getsid(int(folder.name)) == leader:
-                found.append(int(folder.name))
-    return sorted(found)
-
-
 def largest(processes):
     """Of `processes`, numbers, the one that holds most memory; None where none is left."""
     held = []
@@ -52,35 +42,35 @@ def _kill(process):
         os.kill(process, signal.SIGKILL)
 
 
-def _largest(reference, root, settings, trials, rng):
+def _largest(reference, trials, rng):
     for _ in range(trials):
         moment = rng.uniform(0, reference.ran.seconds)
 
         def meanwhile(leader, moment=moment):
             time.sleep(moment)
-            if victim := largest(_session(leader)):
+            if victim := largest(disturbances.session(leader)):
                 _kill(victim)
 
         yield _beside(f"after {moment:.3f} s", meanwhile)
 
 
-def _renderer(reference, root, settings, trials, rng):
+def _renderer(reference, trials, rng):
     for _ in range(trials):
         wait, which = rng.uniform(0, 2), rng.randrange(os.cpu_count() or 1)
 
         def meanwhile(leader, wait=wait, which=which):
-            while not (found := renderers(processes := _session(leader))):
+            while not (found := renderers(processes := disturbances.session(leader))):
                 if not processes:
                     return
                 time.sleep(POLL)
             time.sleep(wait)
-            if found := renderers(_session(leader)):
+            if found := renderers(disturbances.session(leader)):
                 _kill(found[which % len(found)])
 
         yield _beside(f"one {wait:.3f} s after the first", meanwhile)
 
 
-def _kept(reference, root, settings, trials, rng):
+def _kept(reference, trials, rng):
     for _ in range(trials):
         wait = rng.uniform(0, 2)
 
@@ -89,7 +79,7 @@ def _kept(reference, root, settings, trials, rng):
 
             def meanwhile(leader):
                 while not states.features(work):
-                    if not _session(leader):
+                    if not disturbances.session(leader):
                         return
                     time.sleep(POLL)
                 time.sleep(wait)

@@ -78,6 +78,6 @@ def test_a_kill_reaches_the_whole_process_group():
 def test_moments_are_seeded(index):
     def moments(seed):
         rng = random.Random(seed)
-        return [f.told for f in disturbances.SORTS[0].faults(index, ROOT, {}, 3, rng)]
+        return [f.told for f in disturbances.SORTS[0].faults(index, 3, rng)]
 
     assert moments(1) == moments(1) != moments(2)

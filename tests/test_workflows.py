@@ -133,7 +133,7 @@ def test_moments_are_seeded(made):
     for sort in (workflows.SORTS[0], *victims.SORTS[:3]):
 
         def moments(seed, sort=sort):
-            return [f.told for f in sort.faults(made, ROOT, {}, 3, random.Random(seed))]
+            return [f.told for f in sort.faults(made, 3, random.Random(seed))]
 
         assert moments(1) == moments(1) != moments(2)
 
