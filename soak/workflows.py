@@ -13,6 +13,7 @@ Prints a table, what DVC refused, and exits by 1 where something was lost.
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -28,8 +29,10 @@ SORTS = (
     *victims.SORTS,
 )
 NAMES = (*(sort.name for sort in SORTS), queues.NAME)
-# What DVC 3.67 says of a file of locks that a killed process was writing.
+# What DVC 3.67 says of files that a killed process was writing: those of its locks, and of what the
+# stages gave.
 TORN, LOCKS = "RWLock-file", ".dvc/tmp/rwlock"
+HALF, LOCK = "dvc.lock' validation failed", "dvc.lock"
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,16 @@ class Workflow(faults.Reference):
         return clones.dvc(work, "repro")
 
     def again(self, work):
-        """`dvc repro`; where DVC refuses its own torn locks, once more without them."""
+        """`dvc repro`; where DVC refuses its own torn files, once more as `doctor` advises."""
         ran = super().again(work)
         if ran.code and TORN in ran.error:
             self.notes[f"DVC asked for `rm {LOCKS}`"] += 1
             (work / states.SPACE / LOCKS).unlink()
+            ran = super().again(work)
+        if ran.code and HALF in ran.error:
+            self.notes[f"DVC asked for `git checkout HEAD -- {LOCK}`"] += 1
+            words = ["git", "checkout", "-q", "HEAD", "--", LOCK]
+            subprocess.run(words, cwd=work / states.SPACE, check=True)
             ran = super().again(work)
         return ran
 

@@ -199,7 +199,7 @@ def test_what_is_ended_goes_on_where_it_was(root, tmp_path, name):
         assert time.monotonic() < deadline, process.poll()
         time.sleep(0.05)
     os.killpg(process.pid, getattr(signal, name))
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     left = list((tmp_path / "tmp/cells-scratch").iterdir())
     assert len(left) == (name == "SIGKILL")
     ran()

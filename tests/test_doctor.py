@@ -113,6 +113,17 @@ def test_a_pipe_in_place_of_a_file_is_told_and_not_waited_for(dvc, name):
     assert said["git"].ok
 
 
+@pytest.mark.parametrize("end", [b"- path:", b"    hash", b"    hash:", b"    cmd"])
+def test_a_dvc_lock_that_a_kill_left_half_written_is_told_as_dvc_takes_it(dvc, end):
+    whole = (ROOT / "dvc.lock").read_bytes()
+    Path("dvc.lock").write_bytes(whole)
+    assert "dvc.lock" not in caching.check().sentence
+    Path("dvc.lock").write_bytes(whole[: whole.index(end, len(whole) // 2) + len(end)])
+    found = caching.check()
+    assert found.sentence.startswith("dvc.lock was left half written")
+    assert found.remedy.startswith("`git checkout HEAD -- dvc.lock`")
+
+
 def test_a_dvc_yaml_that_is_gone_or_damaged_is_told_by_one_line(dvc):
     git("init", "-q")
     git("add", "-A")

@@ -136,10 +136,10 @@ def test_a_queued_grid_over_a_cold_dataset_with_a_relative_mirror(repo):
     ("override", "sentence"),
     [
         ("net=minni", "error: unknown net 'minni'; known: mini, "),
-        ('dataset="it\'s"', "error: params.yaml: dataset must be a folder's name"),
+        ('dataset="it\'s"', "params.yaml, line 10: dataset must be a folder's name"),
         ("dataset=mime", "error: unknown dataset 'mime'; known: mine, "),
         ("mirror=nowhere", "/nowhere can't be used: "),
-        ("split.by=frame", "error: params.yaml: split.by must be one of group, image"),
+        ("split.by=frame", "params.yaml, line 18: split.by must be one of group, image"),
     ],
 )
 def test_bad_names_get_one_sentence(repo, override, sentence):

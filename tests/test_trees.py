@@ -1,10 +1,12 @@
 """YAML that people write, and what nobody should: each fault with its file and line, at once."""
 
 import os
+import re
 import time
 from datetime import date
 
 import pytest
+from ruamel.yaml import YAML
 
 from transfer import trees
 from transfer.errors import InputError
@@ -31,7 +33,7 @@ def written(folder, text):
         ("a: 1\nb: !mine x", "line 2: .*holds the tag !mine; expected plain values"),
         (ALIASES, r"line 2: .*holds the alias \*a0; write out what it stands for"),
         ("a: &a [*a]", r"line 1: .*holds the alias \*a"),
-        ("a: &a {b: 1}\nc:\n  <<: *a", r"line 3: .*holds the alias \*a"),
+        ("a: &a {b: 1}\nc:\n  d: *a", r"line 3: .*holds the alias \*a"),
         ("a: 1\nb: " + "[" * 5000, "line 2: .*more than 20 mappings and lists"),
         ("a: 1\nb: " + "{c: " * 5000, "line 2: .*more than 20 mappings and lists"),
         ("a: 1\nb: 2001-99-99", "line 2: .*month must be"),
@@ -94,3 +96,34 @@ def test_a_pipe_or_a_link_to_a_device_is_not_opened(tmp_path):
     for name in ("x.yaml", "y.yaml"):
         with pytest.raises(InputError, match=rf"{name} is a pipe, a socket or a device; expected"):
             trees.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "value", ["0100", "-010", "1_000", "0b11", "1:40", "yes", "No", "on", "OFF", "=", "0_1.5"]
+)
+def test_what_versions_of_yaml_read_in_different_ways_is_refused(tmp_path, value):
+    path = tmp_path / "card.yaml"
+    path.write_text(f"a: 1\nb: {value}\n")
+    with pytest.raises(
+        InputError, match=rf"line 2: .*holds {re.escape(value)}, which is one thing"
+    ):
+        trees.read(path)
+    path.write_text(f"a: 1\nb: '{value}'\n")
+    assert trees.read(path).value == {"a": 1, "b": value}
+
+
+def test_merge_keys_are_refused(tmp_path):
+    path = tmp_path / "card.yaml"
+    path.write_text("<<: {net: vgg}\nnet: mini\n")
+    with pytest.raises(InputError, match=r"line 1: .*holds <<"):
+        trees.read(path)
+
+
+def test_plain_numbers_are_what_dvc_reads(tmp_path):
+    text = "[0, 100, -5, 0.5, 1e-06, 1.5e+3, 0x1f, true, False, null, ~, 0.05, +1, 10.0]"
+    path = tmp_path / "card.yaml"
+    path.write_text(f"a: {text}\n")
+    theirs = YAML(typ="safe", pure=True).load(path.read_text())
+    ours = trees.read(path).value
+    assert ours == theirs
+    assert list(map(type, ours["a"])) == list(map(type, theirs["a"]))

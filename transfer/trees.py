@@ -14,10 +14,19 @@ MOST_BYTES = 2**18  # of a file that people write by hand; the largest here has 
 _MOST_DEPTH = 20  # of mappings and lists within each other
 
 
+# PyYAML reads YAML 1.1, DVC reads 1.2 (by ruamel.yaml): 0100 is 64 or 100, 1:40 is 100 or a text,
+# yes is true or a text, << takes in another mapping or is a key (yaml.org/spec/1.2.2/ext/changes).
+_AMBIGUOUS = re.compile(
+    r"[-+]?0[0-9_]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*_[0-9_.]*|[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9_]*)?"
+    r"|(?i:yes|no|on|off)|<<|="
+)
+_READINGS = "is one thing in YAML 1.1 and another in 1.2; write a number, true, false or 'text'"
+
+
 class Loader(yaml.SafeLoader):
     """Plain values alone: a tag could ask for another type, and aliases of aliases unfold without
-    end, so the text may hold neither.  1e-06, as DVC writes it, is a number: in YAML 1.1 it is a
-    text.  Raises yaml.YAMLError alone."""
+    end, so the text may hold neither, nor what the versions of YAML read in different ways.
+    1e-06, as DVC writes it, is a number: in YAML 1.1 it is a text.  Raises yaml.YAMLError alone."""
 
     depth = 0
 
@@ -29,6 +38,9 @@ class Loader(yaml.SafeLoader):
             raise self._refused(event, f"the tag {event.tag}; expected plain values without tags")
         if self.depth == _MOST_DEPTH:
             raise self._refused(event, f"more than {_MOST_DEPTH} mappings and lists nested")
+        is_plain = isinstance(event, yaml.ScalarEvent) and event.style is None
+        if is_plain and _AMBIGUOUS.fullmatch(event.value):
+            raise self._refused(event, f"{event.value}, which {_READINGS}")
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1

@@ -5,13 +5,15 @@ import os
 from importlib import metadata
 from pathlib import Path
 
+import yaml
+
 from transfer import trees
 from transfer.errors import InputError
 from transfer.features.store.upkeep import readable
 from transfer.health import disks
 from transfer.health.findings import off, well
 
-DVC = Path(".dvc")
+DVC, LOCK = Path(".dvc"), Path("dvc.lock")
 # Places of the outputs that may be big.
 OUTPUTS = ("data/raw", "data/bottlenecks", "models/weights", "models/backbones")
 BIG = 10**8  # bytes of outputs whose second copy is worth a word
@@ -27,8 +29,8 @@ def check(pipeline="dvc.yaml"):
             f"{DVC} is not here, so nothing is versioned",
             "`git checkout HEAD -- .dvc`, or work in a clone",
         )
-    if (missing := _without_pipeline(Path(pipeline))) is not None:
-        return missing
+    if (refused := _without_pipeline(Path(pipeline)) or _torn(LOCK)) is not None:
+        return refused
     from dvc.config import Config, ConfigError  # noqa: PLC0415  # where .dvc is alone
 
     try:
@@ -69,6 +71,31 @@ def _without_pipeline(path):
             f"`git checkout HEAD -- {path}` has it back",
         )
     return None
+
+
+def _torn(path):
+    """The Finding that DVC refuses its file `path` of what the stages gave, or None.
+
+    DVC writes it in place, so a kill at that moment leaves the half of it.
+    """
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # noqa: PLC0415  # where .dvc is alone
+    from voluptuous import Invalid  # noqa: PLC0415
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(trees.content(path)))
+    except FileNotFoundError:  # nothing was run here
+        return None
+    except InputError as fault:
+        said = str(fault)
+    except (Invalid, yaml.YAMLError, ValueError):
+        said = f"{path} was left half written by a killed process, and DVC refuses it"
+    else:
+        return None
+    return off(
+        "dvc",
+        said,
+        f"`git checkout HEAD -- {path}`, if no dvc command runs; its cache has what was run since",
+    )
 
 
 def links(kind, cache, workspace):
