@@ -180,7 +180,8 @@ def test_a_damaged_kept_cell_is_computed_again(root):
 
 
 CODE = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 from transfer.grids import cells
 cells.run([cells.Cell(name, {"dataset": name}) for name in sys.argv[2:]], sys.argv[1])
 """
