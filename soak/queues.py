@@ -27,6 +27,7 @@ FILES = ("dvc.lock", "reports/metrics.json")
 COMPUTED = re.compile(r"([\d,]+) were computed")
 REFUSED = ("Unable to acquire lock", "it is being blocked by", "RWLock-file")
 LOOK = 5  # seconds between looks at the queue
+LONGEST = 1800  # seconds that the experiments may take, on a slow machine too
 ENOUGH = 1.3  # times as many computed as there are: by whom a claim ran out, on a slow machine
 
 
@@ -47,7 +48,7 @@ def tried(made, work, trials, seed):
         finally:
             _call(made, work, "queue", "stop", "--kill", tried=1)
             shutil.rmtree(work)
-    return [made.stage, NAME, trials, 0, "", len(lost)], lost
+    return [made.stage, NAME, trials, 0, "", 0, len(lost)], lost
 
 
 def losses(alone, together, computed, kept):
@@ -115,7 +116,7 @@ def _queue(made, work, name):
 def _finished(made, work, names):
     """Waits for the experiments; gives what each printed.  One that DVC's lock refused is queued
     again."""
-    logs, until = {}, time.monotonic() + disturbances.HUNG
+    logs, until = {}, time.monotonic() + LONGEST
     while len(logs) < len(names) and time.monotonic() < until:
         time.sleep(LOOK)
         listed = _listed(made, work)
