@@ -26,7 +26,9 @@ def made(root, work, settings, images):
     space = work / states.SPACE
     (work / states.STORE).mkdir(parents=True)
     _git(work, "clone", "-q", "--no-hardlinks", root, space)
-    for name in _git(root, "ls-files", "-mo", "--exclude-standard", "-z").split("\0"):
+    changed = _git(root, "diff", "--name-only", "--no-renames", "-z", "HEAD")  # staged or not
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    for name in f"{changed}{new}".split("\0"):
         own = Path(name).is_relative_to(DATASETS)
         if name and not own:
             _taken(Path(root, name), space / name)

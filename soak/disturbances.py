@@ -169,7 +169,7 @@ def _points(reference):
 def moved_to_a_namespace(module):
     """Runs `module` with this command's words in a mount namespace of its own, where the machine
     allows one, and returns whether it did."""
-    if os.environ.get(INSIDE) or not shutil.which("unshare"):
+    if is_inside() or not shutil.which("unshare"):
         return False
     here = ["unshare", "--map-root-user", "--mount"]
     if subprocess.run([*here, "true"], capture_output=True, check=False).returncode:
@@ -301,10 +301,15 @@ def _peak(reference):
     return most
 
 
+KILLED = Sort("killed at a random moment", _moments)
+STORE_READ_ONLY = Sort(
+    "feature store read-only", closed(states.STORE), is_here=is_inside, speaks=True
+)
+MEMORY_SHORT = Sort("memory short", _short, may_hang=True)
 SORTS = (
-    Sort("killed at a random moment", _moments),
+    KILLED,
     Sort("killed at a commit", _calls, is_here=lambda: bool(shutil.which("strace"))),
     Sort("disk full", _full, is_here=is_inside, speaks=True),
-    Sort("feature store read-only", closed(states.STORE), is_here=is_inside, speaks=True),
-    Sort("memory short", _short, may_hang=True),
+    STORE_READ_ONLY,
+    MEMORY_SHORT,
 )

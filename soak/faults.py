@@ -58,15 +58,13 @@ def main(argv=None):
     given = _parser().parse_args(argv)
     if disturbances.moved_to_a_namespace("soak.faults"):
         return
-    rows, lost = [], []
+    sorts = [sort for sort in disturbances.SORTS if sort.name in given.sorts]
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        for reference in references(Path(folder), given.stages):
-            for sort in (sort for sort in disturbances.SORTS if sort.name in given.sorts):
-                row, found = tried(reference, sort, Path(folder, "trial"), given.trials, given.seed)
-                rows.append(row)
-                lost += found
-                print(line(row), *found, sep="\n", file=sys.stderr, flush=True)
-    print("\n".join(map(line, [COLUMNS, ["---"] * len(COLUMNS), *rows])))
+        lost = printed(
+            tried(reference, sort, Path(folder, "trial"), given.trials, given.seed)
+            for reference in references(Path(folder), given.stages)
+            for sort in sorts
+        )
     if lost:
         sys.exit(1)
 
@@ -82,7 +80,19 @@ def _parser():
     return parser
 
 
-def line(cells):
+def printed(outcomes):
+    """Prints the table of the `outcomes`, each as `tried` gives it, and on stderr each as it comes;
+    returns all that was lost."""
+    rows, lost = [], []
+    for row, found in outcomes:
+        rows.append(row)
+        lost += found
+        print(_line(row), *found, sep="\n", file=sys.stderr, flush=True)
+    print("\n".join(map(_line, [COLUMNS, ["---"] * len(COLUMNS), *rows])))
+    return lost
+
+
+def _line(cells):
     return f"| {' | '.join(map(str, cells))} |"
 
 

@@ -107,10 +107,5 @@ SORTS = (
         is_here=disturbances.is_inside,
         speaks=True,
     ),
-    disturbances.Sort(
-        "feature store read-only",
-        disturbances.closed(states.STORE),
-        is_here=disturbances.is_inside,
-        speaks=True,
-    ),
+    disturbances.STORE_READ_ONLY,
 )

@@ -24,8 +24,8 @@ from soak import clones, disturbances, faults, queues, states, victims
 
 WHAT = "dvc repro"
 SORTS = (
-    disturbances.SORTS[0],
-    replace(disturbances.SORTS[-1], speaks=True),
+    disturbances.KILLED,
+    replace(disturbances.MEMORY_SHORT, speaks=True),
     *victims.SORTS,
 )
 NAMES = (*(sort.name for sort in SORTS), queues.NAME)
@@ -71,16 +71,12 @@ def main(argv=None):
     given = _parser().parse_args(argv)
     if disturbances.moved_to_a_namespace("soak.workflows"):
         return
-    rows, lost = [], []
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         made = workflow(Path(folder), given.images)
-        for name in given.sorts:
-            row, found = _tried(made, name, Path(folder, "trial"), given.trials, given.seed)
-            rows.append(row)
-            lost += found
-            print(faults.line(row), *found, sep="\n", file=sys.stderr, flush=True)
-    columns = faults.COLUMNS
-    print("\n".join(map(faults.line, [columns, ["---"] * len(columns), *rows])))
+        lost = faults.printed(
+            _tried(made, name, Path(folder, "trial"), given.trials, given.seed)
+            for name in given.sorts
+        )
     for what, count in sorted(made.notes.items()):
         print(f"{what}: {count}")
     if lost:

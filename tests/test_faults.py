@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from soak import disturbances, faults, states
+from tests import spoiling
 from tests.imports import ROOT
 
 
@@ -48,14 +49,8 @@ def test_what_is_lost_is_found(index, tmp_path):
     expected = states.files(work)
     assert "data/index/sample.csv" in expected
     assert states.OWN not in expected
-    ok = disturbances.Ran(0, "", "", 1.0)
-    assert list(faults.losses(ok, 0, expected, states.files(work))) == []
-    space = work / states.SPACE
-    with open(space / "data/index/sample.csv", "a") as file:
-        file.write("more\n")
-    (space / "data/index/sample_near.csv").unlink()
-    (space / "data/index/.left.part").write_text("x")
-    assert list(faults.losses(ok, 0, expected, states.files(work))) == [
+    spoiled = (f"data/index/{name}" for name in ("sample.csv", "sample_near.csv", ".left.part"))
+    assert spoiling.losses(states.files, work, *spoiled) == [
         "data/index/.left.part is left over",
         "data/index/sample.csv differs",
         "data/index/sample_near.csv is not there",

@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from soak import clones, disturbances, faults, queues, states, victims, workflows
+from tests import spoiling
 from tests.imports import ROOT
 
 
@@ -54,14 +55,8 @@ def test_what_is_lost_is_found(made, tmp_path):
     states.copy(made.after, work)
     expected = clones.outputs(work)
     assert {"dvc.lock", "models/head.npz", "reports/metrics.json"} <= set(expected)
-    ok = disturbances.Ran(0, "", "", 1.0)
-    assert list(faults.losses(ok, 0, expected, clones.outputs(work))) == []
-    space = work / states.SPACE
-    with open(space / "dvc.lock", "a") as file:
-        file.write("# more\n")
-    (space / "models/head.npz").unlink()
-    (space / "reports/.left.part").write_text("x")
-    assert list(faults.losses(ok, 0, expected, clones.outputs(work))) == [
+    spoiled = ("dvc.lock", "models/head.npz", "reports/.left.part")
+    assert spoiling.losses(clones.outputs, work, *spoiled) == [
         "dvc.lock differs",
         "models/head.npz is not there",
         "reports/.left.part is left over",

@@ -4,7 +4,9 @@ import os
 
 
 def is_running(number):
-    """Whether there is a process of the id `number`, whoever's it is."""
+    """Whether there is a process of the id `number`, whoever's it is; none has one below 1."""
+    if number < 1:  # which would mean a group of processes
+        return False
     try:
         os.kill(number, 0)
     except (ProcessLookupError, OverflowError):

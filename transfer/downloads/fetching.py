@@ -14,6 +14,9 @@ from transfer.downloads.responses import PATIENCE, DownloadError, reason
 from transfer.errors import FULL, InputError
 from transfer.writing import replacing
 
+# What helps where an address does not.
+ADVICE = "; name a mirror that has it by `mirror` in params.yaml or $TRANSFER_MIRROR"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -57,10 +60,7 @@ def plan(file, mirror, *, pin, else_try=""):
         return Plan(where, mirror.is_web, "sha256", digest, f"the mirror's {SUMS}", size)
     if not file.urls:
         lacks = f"the mirror {mirror.address} lacks it" if mirror.address else "no mirror is given"
-        raise InputError(
-            f"{file.name} has no public address and {lacks}; name a mirror that has it by "
-            f"`mirror` in params.yaml or $TRANSFER_MIRROR{else_try}"
-        )
+        raise InputError(f"{file.name} has no public address and {lacks}{ADVICE}{else_try}")
     if file.digest is None:
         raise InputError(
             f"no hash is known for {file.urls[0]}, so its bytes can't be trusted; "
@@ -91,19 +91,16 @@ def fetch(file, folder, mirror, *, pin, else_try="", patience=PATIENCE):
     }
 
 
-def fill(part, name, addresses, patience, *, what=None, else_try=""):
+def fill(part, name, addresses, patience, *, what=None, advice=ADVICE):
     """Fills the Part from `addresses`, checked by the Plan `what`; without one, nothing is checked.
 
-    Raises InputError that says why none of them gives the file.
+    Raises InputError that says why none of them gives the file, and `advice`.
     """
     size, wrong = (what.size, what.fault) if what else (0, None)
     try:
         attempts.fill(part, name, addresses, patience, size=size, wrong=wrong)
     except DownloadError as fault:
-        raise InputError(
-            f"{name} can't be had from {fault}; name a mirror that has it by `mirror` in "
-            f"params.yaml or $TRANSFER_MIRROR{else_try}"
-        ) from None
+        raise InputError(f"{name} can't be had from {fault}{advice}") from None
 
 
 def copy(what, target):
@@ -147,6 +144,6 @@ def _keep(file, what, else_try, patience):
         if digests := whole(here, what):  # another process brought it meanwhile
             part.restart()
             return digests
-        fill(part, file.name, what.addresses, patience, what=what, else_try=else_try)
+        fill(part, file.name, what.addresses, patience, what=what, advice=f"{ADVICE}{else_try}")
         kept.keep(part)
         return part.digests

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.downloads import attempts, fetching, kept, mirrors, parts
+from transfer.downloads import fetching, kept, mirrors, parts
 from transfer.downloads.files import UNKNOWN, File, digests_of
-from transfer.downloads.responses import PATIENCE, DownloadError
+from transfer.downloads.responses import PATIENCE
 from transfer.errors import InputError
 from transfer.writing import replacing, sweep
 
@@ -150,12 +150,7 @@ def _bring(folder, file, pin, source, patience):
         if digests := fetching.whole(target, what):  # another process brought it meanwhile
             part.restart()
             return digests
-        try:
-            attempts.fill(
-                part, file.name, what.addresses, patience, size=what.size, wrong=what.fault
-            )
-        except DownloadError as fault:
-            raise InputError(f"{file.name} can't be had from {fault}") from None
+        fetching.fill(part, file.name, what.addresses, patience, what=what, advice="")
         part.sync()
         part.move(target)
         return part.digests

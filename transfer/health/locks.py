@@ -5,6 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from transfer.health.findings import off, well
+from transfer.processes import is_running
 
 FOLDER = Path(".dvc/tmp")
 
@@ -28,7 +29,7 @@ def check(folder=FOLDER):
             f"rm {written}, if no dvc command runs",
         )
     # DVC passes over a dead process, until its number is another's: then it waits for that one.
-    dead = [pid for pid in holders if not Path(f"/proc/{pid}").exists()]
+    dead = [pid for pid in holders if not is_running(pid)]
     if dead:
         return off(
             "locks",

@@ -17,16 +17,16 @@ def keep():
     # `warnings.catch_warnings` is not safe in threads, so the filter is added to the list, once.
     if _FILTER not in warnings.filters:
         warnings.filters.insert(0, _FILTER)
+    _silence_logs()
+
+
+@cache  # this is called for each image
+def _silence_logs():
     # Python prints what is logged and nobody takes.  A handler that does nothing takes it, and
     # leaves to any handlers of the user's own what they are given.
-    logging.getLogger("PIL").addHandler(_HANDLER)  # once: it knows those that it has
-    _silence_libtiff()
-
-
-@cache
-def _silence_libtiff():
-    """Takes away the handlers by which libtiff itself writes to stderr (TIFFError(3tiff)); they
-    have no other use, and Pillow has no word for it."""
+    logging.getLogger("PIL").addHandler(_HANDLER)
+    # The handlers by which libtiff itself writes to stderr (TIFFError(3tiff)) have no other use,
+    # and Pillow has no word for it.
     try:
         # The symbols of a library are looked for in those that it is linked to as well.
         pillow = ctypes.CDLL(Image.core.__file__)
