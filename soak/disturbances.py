@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -60,27 +61,32 @@ def undisturbed(command, kill_after=None, meanwhile=None, **how):
     """Runs (words, keywords of Popen); returns a Ran.  kill_after: seconds until it is killed, with
     all that it started, HUNG unless given; meanwhile: called with its process id, beside it."""
     words, kept = command
-    start = time.monotonic()
-    process = subprocess.Popen(
-        words,
-        **kept,
-        **how,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    if meanwhile:
-        threading.Thread(target=meanwhile, args=(process.pid,), daemon=True).start()
-    try:
-        printed, error = process.communicate(timeout=HUNG if kill_after is None else kill_after)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        printed, error = process.communicate()
-    return Ran(process.returncode, printed, error, time.monotonic() - start)
+    # Files, not pipes: a pipe ends with the last that holds it, a worker that goes on for instance.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        start = time.monotonic()
+        process = subprocess.Popen(
+            words,
+            **kept,
+            **how,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        if meanwhile:
+            threading.Thread(target=meanwhile, args=(process.pid,), daemon=True).start()
+        try:
+            process.wait(timeout=HUNG if kill_after is None else kill_after)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return Ran(process.returncode, _text(out), _text(err), time.monotonic() - start)
+
+
+def _text(file):
+    file.seek(0)
+    return file.read().decode("utf-8", errors="replace")
 
 
 def session(leader):
