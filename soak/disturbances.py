@@ -99,6 +99,16 @@ def session(leader):
     return sorted(found)
 
 
+def within(folder):
+    """The numbers of the processes whose working folder is `folder` or lies in it."""
+    found, folder = [], folder.resolve()
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(ValueError, OSError):
+            if Path(os.readlink(process / "cwd")).is_relative_to(folder):
+                found.append(int(process.name))
+    return sorted(found)
+
+
 @contextlib.contextmanager
 def _folder(work, before):
     """A copy of the state `before` in the folder `work`, while it is needed."""

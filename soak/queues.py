@@ -5,9 +5,12 @@ and metrics that it gives alone in a clone of its own: dvc.lock has the hash of 
 Where DVC's own lock refuses a command that command is given again, which is told and no fault.
 """
 
+import contextlib
+import os
 import random
 import re
 import shutil
+import signal
 import time
 
 from soak import clones, disturbances, states
@@ -47,8 +50,19 @@ def tried(made, work, trials, seed):
             ]
         finally:
             _call(made, work, "queue", "stop", "--kill", tried=1)
+            _end_workers(work)
             shutil.rmtree(work)
     return [made.stage, NAME, trials, 0, "", 0, len(lost)], lost
+
+
+def _end_workers(work):
+    """Kills what still runs in `work`: DVC asks its workers to stop and does not wait for it, and
+    one that goes on writes into a folder that is being removed."""
+    while left := disturbances.within(work):
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.1)
 
 
 def losses(alone, together, computed, kept):
