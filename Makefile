@@ -5,7 +5,7 @@
 LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile --quiet --generate-hashes --universal \
   --python-version 3.11 --no-emit-index-url $(UPGRADE)
 
-.PHONY: help setup lock audit repro test lint format table bench bench-precision bench-store \
+.PHONY: help setup lock audit repro test lint format table pretrain bench bench-precision bench-store \
   bench-scale soak
 
 PYTHON ?= python3
@@ -23,6 +23,7 @@ help:
 	@echo "make lint    check style, formatting and which room imports which"
 	@echo "make format  format the code"
 	@echo "make table   compute the table of results, nets by settings over datasets; an hour or more"
+	@echo "make pretrain   train mini anew, the network in models/; some hours, goes on where it was stopped"
 	@echo "make bench   measure speed beside Keras, and what a change costs; about 30 minutes"
 	@echo "make bench-precision   measure what int8 costs in accuracy; 15 minutes"
 	@echo "make bench-store   measure what the feature store saves; some minutes"
@@ -72,6 +73,9 @@ format: setup
 
 table: setup
 	python -m transfer table
+
+pretrain: setup
+	cd pretrain && dvc repro && PYTHONPATH=.. python -m pretrain.ship
 
 bench: setup
 	python -m bench.extraction

@@ -23,7 +23,7 @@ class Workspace(workspaces.Workspace):
 
 
 def made(folder):
-    """A new Workspace in `folder`: copies of the cards, and links to the datasets."""
+    """A new Workspace in `folder`: copies of the cards, and links to the datasets and weights."""
     return Workspace(ROOT, workspaces.made(ROOT, folder).folder)
 
 

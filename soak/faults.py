@@ -74,7 +74,10 @@ def _parser():
     names = list(workspaces.stages(ROOT))
     parser.add_argument("--stages", nargs="+", choices=names, default=names)
     sorts = [sort.name for sort in disturbances.SORTS]
-    parser.add_argument("--sorts", nargs="+", choices=sorts, default=sorts, metavar="SORT")
+    parser.add_argument(
+        "--sorts", nargs="+", choices=sorts, default=sorts, metavar="SORT",
+        help="of fault: " + "; ".join(sorts),
+    )  # fmt: skip
     parser.add_argument("--trials", type=int, default=50, help="of each sort of fault")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     return parser

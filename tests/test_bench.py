@@ -19,6 +19,7 @@ from bench import (
     machine,
     predicting,
     preparation,
+    probes,
     processes,
     random_images,
     scale,
@@ -39,6 +40,7 @@ from transfer.features.engine import Engine
 from transfer.heads import trained
 from transfer.nets import cards, graphs
 from transfer.nets.conversion import convert
+from transfer.nets.layers import chosen_layers
 from transfer.packs import reader
 
 GENOA = "model name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512_bf16 avx512f avx512_vnni\n"
@@ -230,7 +232,8 @@ def mini(tmp_path_factory):
 def test_keras_computes_the_features_that_ours_does(mini):
     card, weights, backbone = mini
     squares = np.random.default_rng(0).integers(0, 256, (16, card.size, card.size, 3), np.uint8)
-    engine = Engine(graphs.open_pooled(backbone, (("block2", 4),), card.size, 16), "f32")
+    layers = chosen_layers(card, "card")
+    engine = Engine(graphs.open_pooled(backbone, layers, card.size, 16), "f32")
     ((_, ours),) = engine.stream([(list(range(16)), squares)])
     theirs = predicting.network(card, weights).predict(squares, verbose=0)
     assert theirs.shape == (16, card.features)
@@ -335,6 +338,13 @@ def test_a_verdict_gives_the_goal_of_this_kind_of_cpu():
     )
     assert found.endswith("of 2 nets (goal 2.3).")
     assert "goal" not in extraction.verdict("bf16", ratios, "neither AMX nor AVX-512")
+
+
+def test_the_speed_of_the_network_that_ships_is_told_beside_its_goal():
+    speeds = {"cifar10": 2000.0, "flowers": 700.0}
+    found = extraction.speed("bf16", speeds, "AVX-512 alone")
+    assert found == "mini: at least 700 images/s end to end (flowers, bf16; goal 600)."
+    assert "goal" not in extraction.speed("bf16", speeds, "neither AMX nor AVX-512")
 
 
 def test_the_slope_of_memory_is_between_neighbours():
@@ -460,15 +470,40 @@ def test_seconds_are_above_0(text):
         processes.above_zero(text)
 
 
+def test_probes_give_a_row_for_each_net_and_one_without_training(monkeypatch, capsys):
+    asked = []
+
+    def run(wanted, root):
+        asked.extend(cell.settings for cell in wanted)
+        which = 0.25 if wanted[0].settings["weights"] == "random" else 0.75
+        return [
+            probes.cells.Outcome(
+                cell, {"validation": {"accuracy": which + cell.settings["split.seed"] / 10}}
+            )
+            for cell in wanted
+        ]
+
+    monkeypatch.setattr(probes.cells, "run", run)
+    probes.main("--nets mini resnet --datasets sample traffic --seeds 0 1".split())
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert rows[0] == ["net", "sample", "traffic by image", "traffic by group"]
+    assert [row[0] for row in rows[2:]] == ["mini, untrained", "mini", "resnet"]
+    assert set(rows[2][1:]) == {".300 (.250-.350)"}
+    assert set(rows[4][1:]) == {".800 (.750-.850)"}
+    assert {cell["head.kind"] for cell in asked} == {"auto"}
+    assert len(asked) == 3 * 3 * 2
+
+
 def test_looks_gives_a_row_for_each_way_of_looking(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(looks, "SECONDS", 0.01)
     monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))
-    argv = "--net mini --datasets sample --sizes 32 card --heads ridge mlp --seeds 0".split()
+    argv = "--net mini --datasets sample --sizes 64 card --heads ridge mlp --seeds 0".split()
     looks.main(argv)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert [(row[0], row[3]) for row in rows] == [
-        *(("32", "ridge"), ("32", "mlp"), ("card", "ridge"), ("card", "mlp"))
+        *(("64", "ridge"), ("64", "mlp"), ("card", "ridge"), ("card", "mlp"))
     ]
     assert rows[0][4] == rows[1][4] != rows[2][4]  # images/s of a size
     assert [row[5] == "-" for row in rows] == [False, True, False, True]

@@ -66,6 +66,16 @@ def test_fields(card):
         chosen_layers(dataclasses.replace(card, multi=()), "multi")
 
 
+def test_a_file_that_comes_with_the_repository(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        GOOD.replace('url: "https://host/w.npy"', f"path: models/w.npy, sha256: {'ab' * 32}")
+    )
+    card = cards.load(path)
+    assert card.weights[0].path == "models/w.npy"
+    assert cards.listed(card) == [], "there is nothing to mirror"
+
+
 def test_files_that_are_alternatives(tmp_path):
     path = tmp_path / "net.yaml"
     text = GOOD.replace("{name: w.npy", "[{name: v.npy}, {name: w.npy").replace("free}", "free}]")
@@ -117,6 +127,22 @@ def test_length_must_be_what_the_layer_gives(card):
         ("multi: [a", "multi: [1", r"multi must be a list of layers"),
         ("licence: free", "sha256: 12", r"sha256 must be text"),
         ("licence: free", "sha1: abc", r"sha1 needs 40 hexadecimal digits"),
+        *(
+            ("licence: free", f"path: {path}", r"path must be models/w.npy; received")
+            for path in (
+                "/w.npy",
+                "//models/w.npy",
+                "models/../w.npy",
+                "models/weights/w.npy",
+                "models",
+            )
+        ),
+        ("licence: free", "path: models/w.npy", r"path can't stand beside url"),
+        (
+            'url: "https://host/w.npy", licence: free',
+            "path: models/w.npy",
+            r"path needs sha256 beside it, as `sha256sum models/w.npy` prints it",
+        ),
         ("{name: w.npy", "{nam: w.npy", r"line 2: unknown key 'nam'"),
         ("layer: b:2", "crop: center\nlayer: b:2", r"line 6: crop must be one of none, centre"),
         ("layer: b:2", "include_top: 1\nlayer: b:2", r"include_top must be true or false"),

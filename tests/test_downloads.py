@@ -1,6 +1,7 @@
 """Files by hash: mirrors, public addresses on a local server, what is kept, and every refusal."""
 
 import hashlib
+import os
 import socket
 import threading
 
@@ -44,6 +45,32 @@ def test_of_alternatives_the_one_that_the_mirror_has_comes_first(tmp_path):
     assert fetching.available(files, mirror).name == "w.npy"
     assert fetching.available(files, mirrors.Mirror()).name == "b.bin"
     assert fetching.available(files[:1], mirrors.Mirror()).name == "a.npy"
+
+
+def test_what_comes_with_the_repository_is_copied_from_there_whatever_a_mirror_has(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    mirror = mirrors.find(str(mirror_folder(tmp_path / "m", body=b"another")))
+    shipped = File("w.npy", sha256=SHA, path="models/w.npy")
+    assert fetching.available([File("w.npy"), shipped], mirror) == shipped
+    with pytest.raises(InputError, match=r"^models/w.npy is of this repository but can't be read"):
+        fetch(shipped, tmp_path, mirror)
+    place = tmp_path / "models/w.npy"
+    place.parent.mkdir()
+    place.write_bytes(BODY)
+    line, path = fetch(shipped, tmp_path, mirror)
+    assert path.read_bytes() == BODY
+    assert not path.samefile(place)
+    assert line["origin"] == "published"
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(InputError, match=r"^models/w.npy is a pipe, a socket or a device; expec"):
+        fetch(shipped, tmp_path, mirror)
+    place.unlink()
+    place.write_bytes(BODY[:-1])
+    with pytest.raises(InputError, match=r"^models/w.npy has sha256 .* by what is pinned for"):
+        fetch(shipped, tmp_path, mirror)
 
 
 def test_wrong_hash_in_a_mirror_leaves_nothing(tmp_path):

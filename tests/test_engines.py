@@ -208,8 +208,8 @@ def test_what_a_net_cannot_give_is_one_sentence_whatever_the_engine(folders, eng
         choice = Choice(layers, size, ("plain",), "f32", engine)
         return engines.opened(choice, card, backbone, weights)
 
-    with pytest.raises(InputError, match=r"layer features of mini is 2 x 2 at 64 px, .* 3 x 3 cel"):
-        tried((("features", 3),))
+    with pytest.raises(InputError, match=r"layer features of mini is 4 x 4 at 64 px, .* 5 x 5 cel"):
+        tried((("features", 5),))
     with pytest.raises(InputError, match="unknown layer of mini 'feature'; known: features"):
         tried((("feature", 1),))
     with pytest.raises(
@@ -236,7 +236,7 @@ def test_weights_that_are_not_the_backbones(folders, tmp_path):
 
 def test_a_network_that_fails_to_fill_leaves_the_policy_as_it_was(folders):
     card, backbone, weights = folders("mini")
-    with pytest.raises(InputError, match="mini has 1,241,184 parameters and the card"):
+    with pytest.raises(InputError, match="mini has 1,389,024 parameters and the card"):
         opened((dataclasses.replace(card, parameters=1), backbone, weights), "keras", "bf16")
     assert config.dtype_policy().name == "float32"
 

@@ -374,7 +374,7 @@ def test_no_card(nets, tmp_path):
         ({"graph": "0" * 64}, "is not the backbone that"),
         ({"weights": "seed 1"}, "is not the backbone that"),
         ({"layers": ["block9"]}, "unknown layer of mini 'block9'; known: block4, "),
-        ({"layers": ["block2:3"]}, "the head takes 384 features an image and the layers"),
+        ({"layers": ["block2:3"]}, "the head takes 512 features an image and the layers"),
         ({"views": ["plain", "upside"]}, "unknown view in the recipe of"),
         ({"views": ["contrast"]}, "was trained on views by other rules: its recipe has {} and"),
     ],

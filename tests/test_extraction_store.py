@@ -22,6 +22,9 @@ from transfer.features.store.database import NAME
 from transfer.nets import cards
 from transfer.packs import reader
 
+MINI = cards.load(ROOT / cards.CARDS / "mini.yaml")
+MULTI = sum({"block2": 128, "block3": 160, "block4": 160, "features": 512}[n] for n in MINI.multi)
+
 EACH, CLASSES = 280, ("ash", "birch", "cedar", "elm")
 N = EACH * len(CLASSES)
 PARTS = ("train", "validation", "test")
@@ -140,7 +143,7 @@ def test_what_is_stored_gives_the_same_bytes_without_the_network(made, undisturb
     for part in PARTS:
         pack = reader.read(made / f"again/{part}.p")
         assert {rows[id_].split for id_ in pack.ids} == {part}
-        assert pack.features.shape[1] == 1536
+        assert pack.features.shape[1] == MINI.features
         assert len(np.unique(pack.features, axis=0)) == len(pack.features)
 
 
@@ -271,4 +274,4 @@ def test_views_are_the_same_bytes_whatever_the_threads(few, tmp_path):
     assert told == (0, 2 * n, "")
     assert usual.packs() == alone.packs()
     found = viewed(usual)
-    assert {view.shape[1] for view in found.values()} == {1536 + 192 + 512}
+    assert {view.shape[1] for view in found.values()} == {MULTI}

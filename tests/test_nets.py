@@ -72,8 +72,8 @@ SHAPES = [
     ("vgg", "block5_pool", (7, 7, 512)),
     ("vgg_relu6", "block5_pool", (7, 7, 512)),
     ("vgg_relu6", "fc1", (4096,)),
-    ("mini", "block2", (12, 12, 96)),
-    ("mini", "features", (3, 3, 512)),
+    ("mini", "block2", (12, 12, 128)),
+    ("mini", "features", (6, 6, 512)),
 ]
 
 
@@ -229,7 +229,7 @@ def test_weights_of_another_network_are_named_on_both_sides():
 
 def test_wrong_parameter_count_builder_and_layer():
     mini = card_of("mini")
-    with pytest.raises(InputError, match="has 1,241,184 parameters and the card of mini says 5"):
+    with pytest.raises(InputError, match="has 1,389,024 parameters and the card of mini says 5"):
         networks.build(dataclasses.replace(mini, parameters=5))
     with pytest.raises(InputError, match=r"unknown builder.*known: keras.applications.ResNet50,"):
         networks.build(dataclasses.replace(mini, builder="keras.applications.ResNet5"))

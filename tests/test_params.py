@@ -87,6 +87,9 @@ def test_slips_in_the_file(tmp_path):
     path = written(tmp_path, split__sed=3)
     with pytest.raises(InputError, match=r", line 26: unknown key 'split.sed'; known: split.seed"):
         params.unread_keys(path)
+    path.write_text("net: mini\nextra: {}\n")
+    with pytest.raises(InputError, match=r", line 2: unknown key 'extra'; known: extract"):
+        params.unread_keys(path)
     path.write_text("net: mini\n")
     with pytest.raises(InputError, match=r"params.yaml lacks the key split.by"):
         params.read("split.by", path=path)

@@ -12,7 +12,11 @@ import pytest
 from PIL import Image
 
 from bench.workspaces import cloned
+from tests.imports import ROOT
 from tests.workspace import Workspace, pictures
+from transfer.nets import cards
+
+MINI = cards.load(ROOT / cards.CARDS / "mini.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +64,11 @@ def repo(made):
 def test_repro_gives_packs_head_and_metrics(repo):
     found = repo.metrics()
     assert (found["n_train"], found["validation"]["n"], found["test"]["n"]) == (12, 6, 6)
-    assert (found["data"], found["weights"], found["n_unreadable"]) == ("own", "untrained", 0)
+    assert (found["data"], found["weights"], found["n_unreadable"]) == ("own", "published", 0)
     assert found["validation"]["accuracy"] == 1.0
     name = "data/bottlenecks/mini_mine_4_bottleneck_features_train.p"
     pack = pickle.loads((repo.folder / name).read_bytes())  # plain pickle opens ours
-    assert pack["features"].shape == (12, 1, 1, 1536)
+    assert pack["features"].shape == (12, 1, 1, MINI.features)
     assert sorted(set(pack["labels"])) == [0, 1, 2]
     index = (repo.folder / "data/index/mine.csv").read_text().splitlines()
     rows = [line for line in index[1:] if ",train," in line]

@@ -247,7 +247,7 @@ def test_what_a_recipe_holds_is_known_to_the_last_key(here):
         ({"size": -1}, "is damaged: its recipe has the size -1"),
         ({"layers": []}, r"is damaged: its recipe has the layers \[\]"),
         ({"layers": ["block2:99"]}, "can't be cut into 99 x 99 cells"),
-        ({"layers": ["features"]}, "the head takes 1536 features an image; received 512"),
+        ({"layers": ["features"]}, "the head takes 2048 features an image; received 512"),
         (
             {"resize": "lanczos"},
             "unknown resize kernel in the recipe of .* 'lanczos'; known: ",
@@ -331,7 +331,7 @@ def test_no_head_no_backbone_and_a_damaged_one(here):
     backbone = here / "models/backbones/mini"
     with without(backbone), pytest.raises(InputError, match="the backbone of mini is not h") as no:
         classifier.load()
-    assert "`dvc exp run -S net=mini backbone` brings it back" in str(no.value)
+    assert "`dvc exp run -S net=mini -S weights=random backbone` brings it back" in str(no.value)
     head = dataclasses.replace(trained.load("models/head.npz"), net="resnet")
     with pytest.raises(InputError, match="run -S net=resnet -S weights=random backbone` brings"):
         agreement.require_backbone(head, "models/head.npz", here / "models/backbones/resnet")

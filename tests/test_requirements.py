@@ -1,5 +1,6 @@
 """What people pin, what is compiled of it, and how it is read."""
 
+import os
 import re
 
 import pytest
@@ -107,6 +108,12 @@ def test_a_line_that_is_none_is_one_sentence(tmp_path):
     (tmp_path / "r.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="it is not UTF-8"):
         requirements.pinned(tmp_path / "r.txt")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "requirements.txt")
+    with pytest.raises(InputError, match=r"requirements.txt is a pipe, .* then `git checkout"):
+        requirements.pinned(tmp_path / "requirements.txt")
 
 
 def test_installed():

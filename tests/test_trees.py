@@ -37,7 +37,7 @@ def written(folder, text):
         ("a: 1\nb: " + "[" * 5000, "line 2: .*more than 20 mappings and lists"),
         ("a: 1\nb: " + "{c: " * 5000, "line 2: .*more than 20 mappings and lists"),
         ("a: 1\nb: 2001-99-99", "line 2: .*month must be"),
-        ("a: 1\nb: " + "9" * 5000, "line 2: .*digits"),
+        ("a: 1\nb: " + "9" * 5000, "line 2: .*not to be read: it has 5,000 characters"),
         ("a: 1\nb: 0x_", "line 2: .*not to be read"),
         ("a: 1\nb: \x01", r"line 2: .*character '\\x01' is not allowed"),
         (b"a: 1\nb: \xff\n", "line 2: .*not text in UTF-8"),

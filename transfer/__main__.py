@@ -74,7 +74,8 @@ def _wanted_of_nets(names):
         if card.classifier:
             yield Wanted((classes.CLASSES,), name)
         if not groups:
-            print(f"{name}: no file to mirror, its filters are drawn")
+            how = "it comes with the repository" if card.weights else "its filters are drawn"
+            print(f"{name}: no file to mirror, {how}")
 
 
 def _wanted_of_datasets(names):

@@ -84,7 +84,7 @@ def _told(entry, mirror):
             "alternatives": len(group) - 1,
             "pinned": file.digest is not None,
             "mirror": {"sha256": mirror.sums[file.name], "size": held(file, mirror)}
-            if file.name in mirror.sums
+            if file.name in mirror.sums and not file.path
             else None,
         }
         for group, needed in groups
@@ -128,8 +128,10 @@ def _cells(entry, mirror):
     """What is downloaded, what its bytes are checked against, and what the mirror has, of the files
     that are always needed: of alternatives the one that would be fetched."""
     files = [fetching.available(group, mirror) for group in entry.groups]
+    files = [file for file in files if not file.path]
     if not files:
-        return "nothing", "-", "-"
+        shipped = entry.groups[0][0].digest[0] if entry.groups else "-"
+        return "nothing", shipped, "-"
     sizes = [file.size for file in files]
     download = readable(sum(sizes)) if all(sizes) else UNKNOWN
     listed = [file for file in files if file.name in mirror.sums]

@@ -122,7 +122,7 @@ def unread_keys(path="params.yaml"):
 
     def leaves(value, *at):
         for name, below in value.items():
-            if isinstance(below, dict):
+            if isinstance(below, dict) and below:
                 yield from leaves(below, *at, name)
             else:
                 yield (*at, name)

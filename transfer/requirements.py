@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from transfer import trees
 from transfer.errors import InputError
 
 
@@ -19,9 +20,15 @@ def pinned(path):
     Raises InputError where the file can't be read or a line is no requirement.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        # A pipe would be waited for without end.
+        text = None if trees.is_special(Path(path)) else Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as fault:
         raise InputError(f"{path} can't be read ({_why(fault)}); run in the repository") from None
+    if text is None:
+        raise InputError(
+            f"{path} is a pipe, a socket or a device; expected a file: remove it, then "
+            f"`git checkout {path}`"
+        )
     found = {}
     for line in text.replace("\\\n", " ").splitlines():
         words = line.partition("#")[0].partition("--hash")[0].strip()

@@ -12,6 +12,7 @@ from transfer.errors import InputError, unknown
 _WORDS = {str: "text", list: "a list", dict: "a mapping", bool: "true or false"}
 MOST_BYTES = 2**18  # of a file that people write by hand; the largest here has 3 kB
 _MOST_DEPTH = 20  # of mappings and lists within each other
+_MOST_DIGITS = 4000  # Python refuses to read a number of more than 4,300
 
 
 # PyYAML reads YAML 1.1, DVC reads 1.2 (by ruamel.yaml): 0100 is 64 or 100, 1:40 is 100 or a text,
@@ -50,7 +51,10 @@ class Loader(yaml.SafeLoader):
         try:
             return super().construct_object(node, deep)
         except (ValueError, OverflowError) as fault:  # a date or number that does not exist
-            problem = f"the value is not to be read: {fault}"
+            # Python's own words on a long number advise to change Python.
+            is_long = isinstance(node.value, str) and len(node.value) > _MOST_DIGITS
+            why = f"it has {len(node.value):,} characters" if is_long else fault
+            problem = f"the value is not to be read: {why}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
     def _refused(self, event, what):

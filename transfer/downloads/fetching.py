@@ -1,12 +1,15 @@
 """Files fetched from a mirror or their public address, checked, and kept beside the store.
 
 Where a file comes from is decided by `plan`, a pure function; `fetch` carries it out.  A file
-that a mirror's SHA256SUMS lists comes from there and is checked against that list; any other
-comes from its public address and is checked against the hash that stands in git.
+that comes with the repository is copied from there; one that a mirror's SHA256SUMS lists comes from
+there and is checked against that list; any other comes from its public address.  But for a mirror's
+all are checked against the hash that stands in git.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from transfer import trees
 from transfer.downloads import attempts, kept, parts
 from transfer.downloads.files import CHUNK, Digests, digests_of
 from transfer.downloads.mirrors import SUMS
@@ -43,8 +46,10 @@ class Plan:
 
 def available(files, mirror):
     """The one of `files`, alternatives of equal worth and at least one, to fetch: the first that
-    the mirror lists, else the first that has an address, else the first."""
-    listed = [file for file in files if file.name in mirror.sums]
+    comes with the repository, else that the mirror lists, else that has an address, else the
+    first."""
+    listed = [file for file in files if file.path]
+    listed += [file for file in files if file.name in mirror.sums]
     return [*listed, *(file for file in files if file.urls), *files][0]
 
 
@@ -53,6 +58,8 @@ def plan(file, mirror, *, pin, else_try=""):
 
     `pin` is the name that `python -m transfer pin` takes; `else_try` another way out, said last.
     """
+    if file.path:
+        return Plan((file.path,), False, *file.digest, f"what is pinned for {pin}", file.size)
     if file.name in mirror.sums:
         digest = mirror.sums[file.name]
         size = file.size if digest == file.sha256 else 0
@@ -104,13 +111,16 @@ def fill(part, name, addresses, patience, *, what=None, advice=ADVICE):
 
 
 def copy(what, target):
-    """Copies the file of a mirror's folder, checked, to `target`; returns {algorithm: hex}.
+    """Copies the file of the repository or of a mirror's folder, checked, to `target`; returns
+    {algorithm: hex}.
 
     A copy, never a link: DVC write-protects what it links, and a mirror is not ours.  Raises
     InputError where it can't be read or its hash is wrong: `target` is as before then.
     """
     address, digests = what.addresses[0], Digests()
     try:
+        if trees.is_special(Path(address)):
+            raise InputError(f"{address} is a pipe, a socket or a device; expected a file")
         with open(address, "rb") as source, replacing(target, "wb") as out:
             while chunk := source.read(CHUNK):
                 out.write(chunk)
@@ -120,9 +130,8 @@ def copy(what, target):
     except OSError as fault:
         if fault.errno in FULL or fault.filename not in (None, address):
             raise
-        raise InputError(
-            f"{address} is listed by its mirror but can't be read ({reason(fault)})"
-        ) from None
+        whose = "listed by its mirror" if what.said_by.endswith(SUMS) else "of this repository"
+        raise InputError(f"{address} is {whose} but can't be read ({reason(fault)})") from None
     return digests.hex()
 
 

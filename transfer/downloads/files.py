@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 ALGORITHMS = {"sha256": 64, "sha1": 40, "md5": 32}  # hexadecimal digits; the strongest first
+SHIPPED = "models"  # the folder of files that come with the repository
 UNKNOWN = "unknown"  # for people, where nobody states a licence or a size
 CHUNK = 1 << 20  # bytes read at a time
 
@@ -12,7 +13,11 @@ CHUNK = 1 << 20  # bytes read at a time
 @dataclass(frozen=True)
 class File:
     """A public file: its name, the addresses that give it, tried in their order, what is known of
-    its bytes ("" or 0: not known), and its licence where it has one of its own, for people."""
+    its bytes ("" or 0: not known), and its licence where it has one of its own, for people.
+
+    `path`, from the repository's root, is given for a file that comes with the repository: it has
+    no address, no mirror is asked for it, and its hash is known.
+    """
 
     name: str
     urls: tuple[str, ...] = ()
@@ -21,6 +26,7 @@ class File:
     size: int = 0
     sha1: str = ""
     licence: str = ""
+    path: str = ""
 
     @property
     def digest(self):
@@ -51,8 +57,21 @@ def described(tree, *further):
     size = tree.get("size", int, 0)
     if isinstance(size, bool) or size < 0:
         raise tree.fault(f"needs a number of bytes; received {size!r}", "size")
-    given = {key: tree.get(key, str, "") for key in (*ALGORITHMS, "licence")}
-    return File(name, _addresses(tree), size=size, **given)
+    given = {key: tree.get(key, str, "") for key in (*ALGORITHMS, "licence", "path")}
+    file = File(name, _addresses(tree), size=size, **given)
+    if file.path:
+        _check_path(tree, file)
+    return file
+
+
+def _check_path(tree, file):
+    # One folder: a run's outputs, which DVC removes, lie in others.
+    if file.path != f"{SHIPPED}/{file.name}":
+        raise tree.fault(f"must be {SHIPPED}/{file.name}; received {file.path!r}", "path")
+    if file.urls:
+        raise tree.fault("can't stand beside url: the file comes with the repository", "path")
+    if file.digest is None:
+        raise tree.fault(f"needs sha256 beside it, as `sha256sum {file.path}` prints it", "path")
 
 
 def _addresses(tree):

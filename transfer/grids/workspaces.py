@@ -1,5 +1,6 @@
 """Folders laid out as the repository, for stages to run in, with parameters of their own."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from transfer import trees
 from transfer.datasets.sources import FOLDER as DATASETS
 from transfer.errors import InputError, unknown
 from transfer.grids import processes
+from transfer.nets import cards
 from transfer.nets.cards import CARDS
 
 
@@ -45,14 +47,25 @@ class Workspace:
 
 def made(root, folder):
     """A new Workspace of the repository `root` in `folder`: copies of its cards, and links to its
-    datasets."""
+    datasets and to the weights that come with it."""
     root, folder = Path(root).absolute(), Path(folder)
     shutil.copytree(root / CARDS, folder / CARDS)
+    for path in _shipped(root):
+        (folder / path).symlink_to(root / path)
     (folder / DATASETS).mkdir(parents=True)
     for dataset in sorted((root / DATASETS).iterdir()):
         if dataset.is_dir():
             (folder / DATASETS / dataset.name).symlink_to(dataset)
     return Workspace(root, folder)
+
+
+def _shipped(root):
+    """The paths, a set, of the files that cards say come with the repository."""
+    found = set()
+    for name in cards.known(root / CARDS):
+        with contextlib.suppress(InputError):  # a card with a fault tells it when it is used
+            found |= {file.path for file in cards.load(root / CARDS / f"{name}.yaml").weights}
+    return found - {""}
 
 
 def parameters(root, settings):

@@ -58,10 +58,10 @@ def to_fetch(run):
         if Path(folder, file.name).exists():
             continue
         here = Path(mirror.at(file.name))
-        listed = file.name in mirror.sums and here.is_file()
+        listed = not file.path and file.name in mirror.sums and here.is_file()
         count = here.stat().st_size if listed else file.size
         known, lacking = known + count, lacking + (not count)
-        from_web += 0 if listed else count
+        from_web += 0 if listed or file.path else count
     return (
         known,
         from_web,

@@ -107,10 +107,10 @@ _DERIVED = ("name", "seed")
 
 
 def listed(card):
-    """What the Card lists: the Files of its own weights, and those of its classifier, any of either
-    of which will do; without the empty tuples."""
+    """What the Card lists that lies elsewhere: the Files of its own weights, and those of its
+    classifier, any of either of which will do; without the empty tuples."""
     groups = (card.weights, card.classifier.weights if card.classifier else ())
-    return [files for files in groups if files]
+    return [files for files in groups if files and not any(file.path for file in files)]
 
 
 def classifier(card):
@@ -146,7 +146,7 @@ def _weights(tree):
         return (), value["seed"]
     else:
         files = [tree.below("weights")]
-    return tuple(described(file, "licence") for file in files), 0
+    return tuple(described(file, "licence", "path") for file in files), 0
 
 
 def _classifier(card, weights):

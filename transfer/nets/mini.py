@@ -1,27 +1,32 @@
 """mini: a compact residual network for inputs of 64 to 96 px, of this project.
 
 Dense 3x3 convolutions at few pixels rather than depthwise ones at many: they are what CPUs run
-fastest in bfloat16.  About 1.24 M parameters, 0.1 G multiply-adds at 96 px.
+fastest in bfloat16.  1,389,024 parameters, 0.12 G multiply-adds at 96 px.
 """
 
 from keras import layers
 
-WIDTHS = (48, 96, 160, 192)  # of block1 .. block4, each at half the size of the one before
+# Of block1 .. block4: (width, stride, residual convolutions).  The last keeps the size of the one
+# before: small pictures have little area to lose.
+BLOCKS = ((64, 2, 1), (128, 2, 2), (160, 2, 1), (160, 1, 1))
 
 
 def build(image):
-    """float32 image [N, H, W, 3] -> features [N, H/32, W/32, 512], every block a named layer."""
+    """float32 image [N, H, W, 3] -> features [N, H/16, W/16, 512], every block a named layer."""
     x = _conv(image, 32, 3, "stem", strides=2)
-    for number, width in enumerate(WIDTHS, 1):
-        x = _block(x, f"block{number}", width)
+    for number, (width, strides, count) in enumerate(BLOCKS, 1):
+        x = _block(x, f"block{number}", width, strides, count)
     return _conv(x, 512, 1, "features")
 
 
-def _block(x, name, width):
-    """Halves the area, then one residual 3x3 convolution."""
-    x = _conv(x, width, 3, f"{name}_down", strides=2)
-    y = _normed(x, width, 3, f"{name}_conv")
-    return layers.ReLU(name=name)(layers.Add(name=f"{name}_add")([x, y]))
+def _block(x, name, width, strides, count):
+    """A convolution that may halve the sides, then `count` residual ones."""
+    x = _conv(x, width, 3, f"{name}_down", strides=strides)
+    for number in range(1, count + 1):
+        this = name if number == count else f"{name}_{number}"
+        y = _normed(x, width, 3, f"{name}_conv{number}")
+        x = layers.ReLU(name=this)(layers.Add(name=f"{this}_add")([x, y]))
+    return x
 
 
 def _conv(x, filters, size, name, strides=1):
