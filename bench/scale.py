@@ -3,7 +3,7 @@
     python -m bench.scale [--counts 10000 100000] [--layout pickled]
     python -m bench.scale --larger-than-memory [--gigabytes 30]
 
-Random pictures of 32x32 in one archive, a card of mini's first block at 32 px (D = 48), a softmax
+Random pictures of 32x32 in one archive, a card of mini's first block at 32 px (D = 64), a softmax
 head of --epochs epochs.  Each stage in a fresh process, the store of features empty before.  The
 peak is of anonymous memory (mapped files apart), looked at every 20 ms, children included; the
 slope is what an image costs in it, from the row of fewer pictures to this one.
@@ -27,8 +27,8 @@ size: 32
 resize: bilinear
 pixels: {order: RGB, mean: [127.5, 127.5, 127.5], divisor: 63.75}
 layer: block1
-features: 48
-parameters: 1241184
+features: 64
+parameters: 1389024
 """
 NAME = "tiny"  # of the card
 STAGES = ("index", "extract", "train", "evaluate")

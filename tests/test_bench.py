@@ -38,7 +38,7 @@ from transfer.downloads import manifests
 from transfer.errors import InputError
 from transfer.features.engine import Engine
 from transfer.heads import trained
-from transfer.nets import cards, graphs
+from transfer.nets import cards, graphs, networks
 from transfer.nets.conversion import convert
 from transfer.nets.layers import chosen_layers
 from transfer.packs import reader
@@ -347,6 +347,13 @@ def test_the_speed_of_the_network_that_ships_is_told_beside_its_goal():
         "mini: images/s end to end in bf16: 2,000 on cifar10, 700 on flowers; goal 600."
     )
     assert "goal" not in extraction.speed("bf16", speeds, "neither AMX nor AVX-512")
+
+
+def test_the_card_of_the_large_runs_is_of_the_network_as_it_is(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(scale.CARD)
+    card = cards.load(tmp_path / "tiny.yaml")
+    model = networks.build(card)
+    assert model.get_layer(card.layer).output.shape[-1] == card.features
 
 
 def test_the_slope_of_memory_is_between_neighbours():
