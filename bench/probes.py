@@ -25,7 +25,7 @@ DATASETS = ("sample", *protocol.DATASETS)
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     given = parser().parse_args(argv)
-    columns = [split for dataset in given.datasets for split in divided(dataset)]
+    columns = [(name, split) for name in given.datasets for split in protocol.splits(name)]
     rows = []
     for net, weights in ((given.nets[0], "random"), *((net, "pretrained") for net in given.nets)):
         found = [accuracy(net, weights, *column, given.seeds) for column in columns]
@@ -40,11 +40,6 @@ def parser():
     options.add_argument("--datasets", nargs="+", default=DATASETS)
     options.add_argument("--seeds", type=int, nargs="+", default=protocol.SEEDS)
     return options
-
-
-def divided(dataset):
-    """[(dataset, protocol.Split)] of each way in which it is divided."""
-    return [(dataset, split) for split in protocol.splits(dataset)]
 
 
 def accuracy(net, weights, dataset, split, seeds):

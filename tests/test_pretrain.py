@@ -1,17 +1,17 @@
 """How mini is trained: its pictures, its teachers' components, its steps, its file."""
 
-import ast
 import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
 from pretrain import components, drawings, export, faces, images, resuming, screening, ship, views
-from tests.imports import ROOT
+from tests.imports import ROOT, local_modules
 from transfer.datasets import fingerprints
 from transfer.datasets.rendering import signs
 from transfer.errors import InputError
@@ -38,26 +38,11 @@ def photo(seed, height=60, width=80):
 # The project
 
 
-def imported(script):
-    """The modules of pretrain that `script` imports, itself too, by file name."""
-    found, queue = set(), [script]
-    while queue:
-        name = queue.pop()
-        if name in found:
-            continue
-        found.add(name)
-        for node in ast.walk(ast.parse((FOLDER / name).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "pretrain":
-                base = node.module.split(".")[1:]
-                names = base or [alias.name for alias in node.names]
-                queue += [f"{one}.py" for one in names]
-    return found
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_what_it_imports_here(stage):
     declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py") and "/" not in dep}
-    assert declared == imported(f"{stage}.py")
+    modules = map(Path, local_modules(f"pretrain/{stage}.py"))
+    assert declared == {path.name for path in modules if path.parent.name == "pretrain"}
     assert (stage in STAGES[stage].get("params", [])) == (stage in PARAMS)
 
 

@@ -18,7 +18,6 @@ from transfer.datasets.sources import FOLDER as DATASETS
 from transfer.errors import InputError, unknown
 from transfer.grids import processes
 from transfer.nets import cards
-from transfer.nets.cards import CARDS
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def made(root, folder):
     """A new Workspace of the repository `root` in `folder`: copies of its cards, and links to its
     datasets and to the weights that come with it."""
     root, folder = Path(root).absolute(), Path(folder)
-    shutil.copytree(root / CARDS, folder / CARDS)
+    shutil.copytree(root / cards.CARDS, folder / cards.CARDS)
     for path in _shipped(root):
         (folder / path).symlink_to(root / path)
     (folder / DATASETS).mkdir(parents=True)
@@ -62,9 +61,9 @@ def made(root, folder):
 def _shipped(root):
     """The paths, a set, of the files that cards say come with the repository."""
     found = set()
-    for name in cards.known(root / CARDS):
+    for name in cards.known(root / cards.CARDS):
         with contextlib.suppress(InputError):  # a card with a fault tells it when it is used
-            found |= {file.path for file in cards.load(root / CARDS / f"{name}.yaml").weights}
+            found |= {file.path for file in cards.load(root / cards.CARDS / f"{name}.yaml").weights}
     return found - {""}
 
 
