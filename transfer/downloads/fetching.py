@@ -24,7 +24,7 @@ ADVICE = "; name a mirror that has it by `mirror` in params.yaml or $TRANSFER_MI
 @dataclass(frozen=True)
 class Plan:
     """The path, or the addresses in their order, to get a file from; the digest its bytes must
-    have, and who says so; how many they must be (0: not known)."""
+    have, and who says so; how many they must be (0: not known); and of a path, whose file it is."""
 
     addresses: tuple[str, ...]
     is_web: bool
@@ -32,6 +32,7 @@ class Plan:
     digest: str
     said_by: str
     size: int = 0
+    whose: str = ""
 
     def fault(self, digests):
         """What is wrong with bytes of `digests` {algorithm: hex}, or ""."""
@@ -59,12 +60,13 @@ def plan(file, mirror, *, pin, else_try=""):
     `pin` is the name that `python -m transfer pin` takes; `else_try` another way out, said last.
     """
     if file.path:
-        return Plan((file.path,), False, *file.digest, f"what is pinned for {pin}", file.size)
+        said_by, whose = f"what is pinned for {pin}", "of this repository"
+        return Plan((file.path,), False, *file.digest, said_by, file.size, whose)
     if file.name in mirror.sums:
         digest = mirror.sums[file.name]
         size = file.size if digest == file.sha256 else 0
-        where = (mirror.at(file.name),)
-        return Plan(where, mirror.is_web, "sha256", digest, f"the mirror's {SUMS}", size)
+        where, whose = (mirror.at(file.name),), "listed by its mirror"
+        return Plan(where, mirror.is_web, "sha256", digest, f"the mirror's {SUMS}", size, whose)
     if not file.urls:
         lacks = f"the mirror {mirror.address} lacks it" if mirror.address else "no mirror is given"
         raise InputError(f"{file.name} has no public address and {lacks}{ADVICE}{else_try}")
@@ -130,8 +132,7 @@ def copy(what, target):
     except OSError as fault:
         if fault.errno in FULL or fault.filename not in (None, address):
             raise
-        whose = "listed by its mirror" if what.said_by.endswith(SUMS) else "of this repository"
-        raise InputError(f"{address} is {whose} but can't be read ({reason(fault)})") from None
+        raise InputError(f"{address} is {what.whose} but can't be read ({reason(fault)})") from None
     return digests.hex()
 
 
