@@ -69,8 +69,14 @@ def test_what_comes_with_the_repository_is_copied_from_there_whatever_a_mirror_h
         fetch(shipped, tmp_path, mirror)
     place.unlink()
     place.write_bytes(BODY[:-1])
-    with pytest.raises(InputError, match=r"^models/w.npy has sha256 .* by what is pinned for"):
+    back = "if git has it, `git checkout HEAD -- models/w.npy` brings it back$"
+    with pytest.raises(
+        InputError, match=rf"^models/w.npy has sha256 .* by what is pinned .*{back}"
+    ):
         fetch(shipped, tmp_path, mirror)
+    sized = File("w.npy", sha256=SHA, size=len(BODY), path="models/w.npy")
+    with pytest.raises(InputError, match=rf"^models/w.npy has [0-9,]+ bytes, expected .*{back}"):
+        fetch(sized, tmp_path, mirror)
 
 
 def test_wrong_hash_in_a_mirror_leaves_nothing(tmp_path):

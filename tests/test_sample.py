@@ -2,6 +2,10 @@ import contextlib
 import hashlib
 import io
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -47,6 +51,34 @@ def test_a_process_that_is_killed_is_told_in_a_sentence_and_leaves_no_file(tmp_p
         sample.render(tmp_path / "sample.zip", {**SPEC, "images": 50}, 2)
     killer.join(10)
     assert list(tmp_path.iterdir()) == []
+
+
+RENDERING = """
+import sys
+from pathlib import Path
+from transfer.datasets.rendering import sample
+if __name__ == "__main__":
+    sample.render(Path(sys.argv[1]), {"images": 10_000, "size": 32}, 2)
+"""
+
+
+def test_workers_end_where_their_parent_is_killed(tmp_path):
+    (tmp_path / "render.py").write_text(RENDERING)
+    words = [sys.executable, tmp_path / "render.py", tmp_path / "sample.zip"]
+    parent = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    while len(started := children.read_text().split()) < 3:  # two workers, and what tracks them
+        time.sleep(0.05)
+    time.sleep(1)
+    parent.kill()
+    parent.wait()
+    limit = time.monotonic() + 20
+    while any(Path(f"/proc/{child}").exists() for child in started) and time.monotonic() < limit:
+        time.sleep(0.1)
+    left = [child for child in started if Path(f"/proc/{child}").exists()]
+    for child in left:
+        os.kill(int(child), signal.SIGKILL)
+    assert left == []
 
 
 def test_an_image_depends_on_its_numbers_alone(tmp_path):

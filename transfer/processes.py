@@ -1,6 +1,10 @@
-"""Whether processes of this machine run."""
+"""Whether processes of this machine run, and that none outlives the one that started it."""
 
 import os
+import threading
+import time
+
+LOOK = 1.0  # seconds between looks at who the parent is
 
 
 def is_running(number):
@@ -14,3 +18,16 @@ def is_running(number):
     except PermissionError:  # another user's
         return True
     return True
+
+
+def end_with(parent):
+    """Ends this process soon after `parent`, the id of the one that started it, has ended: a worker
+    of a pool, whose queue stays open, would wait for its next task for good where that one was
+    killed."""
+
+    def look():
+        while os.getppid() == parent:
+            time.sleep(LOOK)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()

@@ -24,7 +24,8 @@ ADVICE = "; name a mirror that has it by `mirror` in params.yaml or $TRANSFER_MI
 @dataclass(frozen=True)
 class Plan:
     """The path, or the addresses in their order, to get a file from; the digest its bytes must
-    have, and who says so; how many they must be (0: not known); and of a path, whose file it is."""
+    have, and who says so; how many they must be (0: not known); of a path, whose file it is; and
+    what else brings it, the end of a sentence."""
 
     addresses: tuple[str, ...]
     is_web: bool
@@ -33,6 +34,7 @@ class Plan:
     said_by: str
     size: int = 0
     whose: str = ""
+    remedy: str = ""
 
     def fault(self, digests):
         """What is wrong with bytes of `digests` {algorithm: hex}, or ""."""
@@ -61,7 +63,8 @@ def plan(file, mirror, *, pin, else_try=""):
     """
     if file.path:
         said_by, whose = f"what is pinned for {pin}", "of this repository"
-        return Plan((file.path,), False, *file.digest, said_by, file.size, whose)
+        remedy = f"; if git has it, `git checkout HEAD -- {file.path}` brings it back"
+        return Plan((file.path,), False, *file.digest, said_by, file.size, whose, remedy)
     if file.name in mirror.sums:
         digest = mirror.sums[file.name]
         size = file.size if digest == file.sha256 else 0
@@ -123,16 +126,24 @@ def copy(what, target):
     try:
         if trees.is_special(Path(address)):
             raise InputError(f"{address} is a pipe, a socket or a device; expected a file")
+        count = Path(address).stat().st_size
+        if what.size and count != what.size:  # told before gigabytes of another file are copied
+            raise InputError(
+                f"{address} has {count:,} bytes, expected {what.size:,} by {what.said_by}; it was "
+                f"not used{what.remedy}"
+            )
         with open(address, "rb") as source, replacing(target, "wb") as out:
             while chunk := source.read(CHUNK):
                 out.write(chunk)
                 digests.update(chunk)
             if fault := what.fault(digests.hex()):
-                raise InputError(f"{address} {fault}")
+                raise InputError(f"{address} {fault}{what.remedy}")
     except OSError as fault:
         if fault.errno in FULL or fault.filename not in (None, address):
             raise
-        raise InputError(f"{address} is {what.whose} but can't be read ({reason(fault)})") from None
+        raise InputError(
+            f"{address} is {what.whose} but can't be read ({reason(fault)}){what.remedy}"
+        ) from None
     return digests.hex()
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from transfer import processes
 from transfer.datasets.rendering import scenes, signs
 from transfer.errors import InputError, unknown
 from transfer.writing import replacing
@@ -129,7 +130,8 @@ def _rendered(look, jobs, workers):
         return
     # Started afresh: a fork of a process with threads (a progress bar's) can hang.
     try:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, processes.end_with, (os.getpid(),)) as pool:
             yield from pool.map(partial(picture, look), *zip(*jobs, strict=True), chunksize=25)
     except BrokenProcessPool:
         raise InputError(
