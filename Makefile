@@ -75,7 +75,7 @@ table: setup
 	python -m transfer table
 
 pretrain: setup
-	cd pretrain && dvc repro && PYTHONPATH=.. python -m pretrain.ship
+	cd pretrain && PYTHONPATH=.. python -m pretrain.ready && dvc repro && PYTHONPATH=.. python -m pretrain.ship
 
 bench: setup
 	python -m bench.extraction

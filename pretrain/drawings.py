@@ -10,18 +10,18 @@ from transfer.datasets.rendering import scenes
 from transfer.datasets.rendering.sample import Look
 
 SIDE = 80  # pixels
-_LOOK = Look(size=SIDE)
+_SIGNS = 0.75  # share of all drawings
+_LOOK = Look(size=SIDE, gain=(0.6, 1.25))  # views are dimmed once more
 _NOTHING = np.zeros((8, 8, 4), np.float32)  # the face of no sign
 
 
 def draw(rng):
-    """One picture, of a kind that `rng` draws: most of them signs."""
-    kind = rng.choice(len(_KINDS), p=[0.6, 0.1, 0.15, 0.15])
-    return _KINDS[kind](rng)
-
-
-def _sign(rng):
-    return scenes.photograph(_LOOK, faces.draw(rng), rng)
+    """(picture, sign): of a kind that `rng` draws, most of them signs; `sign` is the (face, text)
+    of faces.draw that it shows, or None."""
+    if rng.random() < _SIGNS:
+        face, text = faces.draw(rng)
+        return scenes.photograph(_LOOK, face, rng), (face, text)
+    return _OTHERS[rng.integers(len(_OTHERS))](rng), None
 
 
 def _scene(rng):
@@ -75,7 +75,7 @@ def _things(rng):
     for reach in SIDE * 0.5 * rng.uniform(0.1, 1) / np.arange(1, count + 1) ** 0.5:
         middle = rng.uniform(0, SIDE, 2)
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 8)))
-        corners = middle + np.stack([np.sin(angles), np.cos(angles)], 1) * reach
+        corners = middle + faces.ring(angles) * reach
         mask = Image.new("L", (SIDE, SIDE), 0)
         pen = ImageDraw.Draw(mask)
         if rng.random() < 0.5:
@@ -106,4 +106,4 @@ def _texture(rng):
     return (low + (high - low) * value).astype(np.uint8)
 
 
-_KINDS = (_sign, _scene, _fractal, _things)
+_OTHERS = (_scene, _fractal, _things)

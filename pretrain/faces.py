@@ -26,14 +26,17 @@ COLOURS = (
 )
 _FINE = 2
 _WHOLE = SIDE * _FINE
-_NUMBERS = [str(n) for n in (*range(1, 10), *range(10, 131, 5)) if n not in (30, 50, 80)]
+_NUMBERS = [str(n) for n in (*range(1, 100), *range(100, 130, 5)) if n not in (30, 50, 80)]
 _LETTERS = list("ABCDEFGHIJKLMNPQRSTUVWXYZ?!&#%+=")  # one at a time: never the word STOP
+SIGNS = ["", *"0123456789", *_LETTERS]  # what may be written at a place of a text
+PLACES = 3  # of the longest text
 
 
 def draw(rng):
-    """A face, float32 [SIDE, SIDE, 4] in 0..1, RGB and coverage, drawn by the Generator `rng`."""
+    """(face, text) drawn by the Generator `rng`: float32 [SIDE, SIDE, 4] in 0..1, RGB and coverage,
+    and what is written on it, '' where nothing is."""
     if rng.random() < 0.1:
-        return _known(KNOWN[rng.integers(len(KNOWN))])
+        return _known(KNOWN[rng.integers(len(KNOWN))]), ""
     picture = Image.new("RGBA", (_WHOLE, _WHOLE), (0, 0, 0, 0))
     pen = ImageDraw.Draw(picture)
     rim, field, ink = (COLOURS[i] for i in rng.permutation(len(COLOURS))[:3])
@@ -42,16 +45,26 @@ def draw(rng):
     if rng.random() < 0.75:
         inner = rng.uniform(0.6, 0.95)
         pen.polygon(_places(outline * inner), fill=field)
-    _SYMBOLS[rng.choice(len(_SYMBOLS), p=[0.4, 0.25, 0.35])](pen, ink, rng)
+    text = _SYMBOLS[rng.choice(len(_SYMBOLS), p=[0.45, 0.2, 0.35])](pen, ink, rng) or ""
     small = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
     face = np.asarray(small, np.float32) / 255
     face[..., 3] *= np.asarray(_mask(outline), np.float32) / 255  # no symbol beyond the rim
-    return face
+    return face, text
+
+
+def spelt(text):
+    """int8 [PLACES], the number in SIGNS of what is written at each place of `text`."""
+    return np.array([SIGNS.index(sign) for sign in [*text, "", "", ""][:PLACES]], np.int8)
 
 
 @cache
 def _known(name):
     return signs.face(name, SIDE)
+
+
+def ring(angles):
+    """[n, 2], x and y (down) on the circle of radius 1, `angles` [n] clockwise from its top."""
+    return np.stack([np.sin(angles), -np.cos(angles)], axis=1)
 
 
 def _mask(outline):
@@ -70,17 +83,18 @@ def _outline(rng):
     corners, first = ((60, 0), (3, 0), (3, 0.5), (4, 0), (4, 0.125), (6, 0), (8, 1 / 16), (5, 0))[
         rng.choice(8, p=[0.4, 0.15, 0.08, 0.1, 0.1, 0.05, 0.07, 0.05])
     ]
-    angles = (np.arange(corners) / corners + first) * 2 * np.pi
-    points = np.stack([np.sin(angles), -np.cos(angles)], axis=1)
+    points = ring((np.arange(corners) / corners + first) * 2 * np.pi)
     return points * np.exp(rng.uniform(-0.25, 0, 2)) if corners == 4 else points
 
 
 def _text(pen, ink, rng):
-    words = _NUMBERS if rng.random() < 0.7 else _LETTERS
+    """Writes a number or a letter; returns it."""
+    words = _NUMBERS if rng.random() < 0.75 else _LETTERS
     word = words[rng.integers(len(words))]
-    font = _font(int(_WHOLE * rng.uniform(0.4, 0.7) / max(1, len(word) * 0.6)))
+    font = _font(int(_WHOLE * rng.uniform(0.45, 0.8) / max(1, len(word) * 0.55)))
     pen.text((_WHOLE / 2, _WHOLE / 2), word, fill=ink, font=font, anchor="mm",
-             stroke_width=int(rng.integers(1, 6)), stroke_fill=ink)  # fmt: skip
+             stroke_width=int(rng.integers(1, 9)), stroke_fill=ink)  # fmt: skip
+    return word
 
 
 @cache
@@ -109,9 +123,9 @@ def _figure(pen, ink, rng):
         middle, reach = rng.uniform(-0.4, 0.4, 2), rng.uniform(0.08, 0.35)
         kind = rng.integers(4)
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 7)))
-        ring = np.stack([np.sin(angles), np.cos(angles)], 1) * rng.uniform(0.4, 1, (len(angles), 1))
+        star = ring(angles) * rng.uniform(0.4, 1, (len(angles), 1))
         for sign in (1, -1) if mirrored else (1,):
-            points = (middle + ring * reach) * (sign, 1)
+            points = (middle + star * reach) * (sign, 1)
             if kind == 0:
                 pen.polygon(_places(points), fill=ink)
             elif kind == 1:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 VIEWS, ABOUT = Path("data/views.npy"), Path("images.json")
+FACES, TEXTS = Path("data/faces.npy"), Path("data/texts.npy")
 TARGETS, COLUMNS, TAUGHT_BY = Path("data/targets"), "columns.json", Path("teachers.json")
 TRAINED, LOG = Path("data/trained.npz"), Path("log.csv")
 EXPORTED = Path("exported")

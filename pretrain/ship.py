@@ -1,8 +1,8 @@
 """Puts what was trained where the repository keeps it: models/mini.h5 and mini.json, and their hash
 and size in the card."""
 
+import hashlib
 import json
-import shutil
 
 from ruamel.yaml import YAML
 
@@ -12,9 +12,17 @@ from transfer.writing import replacing
 
 
 def main(exported=EXPORTED, card=CARDS / "mini.yaml"):
-    about = json.loads((exported / "mini.json").read_text(encoding="utf-8"))
-    for name in ("mini.h5", "mini.json"):
-        shutil.copyfile(exported / name, card.parent.parent / name)
+    told = (exported / "mini.json").read_text(encoding="utf-8")
+    weights = (exported / "mini.h5").read_bytes()
+    about = json.loads(told)
+    if hashlib.sha256(weights).hexdigest() != about["sha256"]:
+        raise errors.InputError(
+            f"{exported}/mini.h5 is not the file that mini.json tells of; `dvc repro export` in "
+            f"pretrain writes both"
+        )
+    for name, data in (("mini.h5", weights), ("mini.json", told.encode())):
+        with replacing(card.parent.parent / name, "wb") as out:
+            out.write(data)
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096

@@ -1,11 +1,15 @@
-"""`mini` with a linear head for each layer of each teacher.
+"""`mini` with a linear head for each layer of each teacher, and for what a sign shows.
 
 A teacher's mean over the whole area is regressed on the mean of `features`; its cells on the same
-cells of `block3`, so that an early block learns what lies where.
+cells of `block3`, so that an early block learns what lies where.  Face and text of a sign are told
+twice, from the mean of `features` and from the four quarters of `block3`.
 """
+
+import math
 
 import numpy as np
 
+from pretrain.faces import PLACES, SIGNS
 from transfer.nets import mini
 from transfer.nets.networks import keras
 from transfer.nets.networks import tensorflow as tf
@@ -13,11 +17,13 @@ from transfer.nets.networks import tensorflow as tf
 layers = keras.layers
 
 EARLY, LATE = "block3", "features"
+FACES, TEXTS = "faces", "texts"
 
 
-def build(columns):
-    """keras.Model from float32 [N, S, S, 3] in the card's pixel convention to a dict {net}: float32
-    [N, cells * K of all layers]; `columns`: what teachers.py wrote."""
+def build(columns, faces):
+    """(mini, keras.Model from float32 [N, S, S, 3] in the card's pixel convention to a dict of
+    float32): {net}: [N, cells * K of all layers], for the `columns` that teachers.py wrote; FACES:
+    [N, 2, faces]; TEXTS: logits [N, 2, PLACES, len(SIGNS)]."""
     image = keras.Input((None, None, 3), name="image")
     backbone = keras.Model(image, mini.build(image), name="mini")
     late = layers.GlobalAveragePooling2D(dtype="float32")(backbone.get_layer(LATE).output)
@@ -35,6 +41,14 @@ def build(columns):
             answer = layers.Dense(count, dtype="float32", name=name)(pooled)
             parts.append(layers.Reshape((cells * count,), dtype="float32")(answer))
         outputs[net] = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
+    quarters = layers.Flatten(dtype="float32")(Cells(2, dtype="float32", name="quarters")(early))
+    for name, shape in ((FACES, (faces,)), (TEXTS, (PLACES, len(SIGNS)))):
+        told = [
+            layers.Dense(math.prod(shape), dtype="float32", name=f"{name}_{number}")(read)
+            for number, read in enumerate((late, quarters))
+        ]
+        both = layers.Concatenate(dtype="float32")(told)
+        outputs[name] = layers.Reshape((2, *shape), dtype="float32")(both)
     return backbone, keras.Model(image, outputs)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from pretrain import components, resuming
+from pretrain import arrays, components, resuming
 from pretrain.places import CARDS, COLUMNS, TARGETS, TAUGHT_BY, VIEWS
 from transfer import errors
 from transfer.datasets.rendering import calibration
@@ -101,7 +101,7 @@ def _answer(teacher, asked, given, views, place):
     if not (state.is_file() and path.is_file()):
         total = sum(one.axes.shape[1] * parsed(layer)[1] ** 2
                     for one, layer in zip(fitted, asked["layers"], strict=True))  # fmt: skip
-        np.lib.format.open_memmap(path, "w+", np.float16, (len(views), total)).flush()
+        arrays.created(path, np.float16, (len(views), total)).flush()
         write_json(state, {"done": 0})
     out = np.lib.format.open_memmap(path, "r+")
     begun = json.loads(state.read_text(encoding="utf-8"))["done"]

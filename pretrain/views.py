@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 
-def cut(pixels, side, rng, coarse, mirrored):
+def cut(pixels, side, rng, coarse, mirrored, least=0.25):
     """uint8 RGB [side, side, 3] of `pixels` [H, W, 3]; `rng`: what draws it.
 
+    least: the smallest part of the area that may be seen;
     coarse: chance of passing through 24 to 64 pixels a side, as the pictures of small datasets do;
     mirrored: whether half of the views may be mirrored.
     """
@@ -20,7 +21,9 @@ def cut(pixels, side, rng, coarse, mirrored):
     if rng.random() < 0.3:
         picture = picture.rotate(rng.uniform(-20, 20), Image.Resampling.BILINEAR)
     fine = side if rng.random() >= coarse else int(rng.integers(24, 65))
-    picture = picture.resize((fine, fine), Image.Resampling.BILINEAR, box=_box(picture.size, rng))
+    picture = picture.resize(
+        (fine, fine), Image.Resampling.BILINEAR, box=_box(picture.size, rng, least)
+    )
     picture = Image.fromarray(_lit(np.asarray(picture, np.float32) / 255, rng))
     if rng.random() < 0.2:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
@@ -31,9 +34,9 @@ def cut(pixels, side, rng, coarse, mirrored):
     return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
 
 
-def _box(size, rng):
-    """(left, upper, right, lower) of a part of 25 to 100 % of the area."""
-    area, aspect = rng.uniform(0.25, 1), np.exp(rng.uniform(-0.25, 0.25))
+def _box(size, rng, least):
+    """(left, upper, right, lower) of a part of `least` to all of the area."""
+    area, aspect = rng.uniform(least, 1), np.exp(rng.uniform(-0.25, 0.25))
     extent = np.minimum(np.sqrt(area) * np.array([aspect, 1 / aspect]), 1) * size
     corner = rng.uniform(0, 1, 2) * (size - extent)
     return (*corner, *(corner + extent))

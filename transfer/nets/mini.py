@@ -1,4 +1,4 @@
-"""mini: a compact residual network for inputs of 64 to 96 px, of this project.
+"""mini: a compact residual network for inputs of 64 to 128 px, of this project.
 
 Dense 3x3 convolutions at few pixels rather than depthwise ones at many: they are what CPUs run
 fastest in bfloat16.  1,389,024 parameters, 0.12 G multiply-adds at 96 px.
