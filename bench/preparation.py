@@ -14,6 +14,7 @@ PLAIN = {
     "extract.size": "card",
     "extract.views": ["plain"],
     "extract.cut": None,
+    "extract.augmented": 0,
     "extract.engine": "openvino",
 }
 INDEX = "data/index/${dataset}.csv"

@@ -25,8 +25,10 @@ def main(checked):
     sources.require_known(dataset, cards.known())
     if dataset.kind == "own":
         outline.of_folder(folder)
-    choices.choose(net, dataset, given)
+    choice = choices.choose(net, dataset, given)
+    choices.choose_cut(net, dataset, given, choice)
     options.require_fit(given["head.kind"], given["head.class_weights"])
+    options.require_cut(given["head.kind"], given["extract.cut"])
     with replacing(checked) as file:
         file.write("params.yaml names what is here\n")
 

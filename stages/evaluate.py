@@ -10,6 +10,7 @@ from transfer import errors, params
 from transfer.datasets import index as indexes
 from transfer.downloads import manifests
 from transfer.heads import trained
+from transfer.packs import activations
 from transfer.packs import reader as packs
 from transfer.reports import answers, exhibits, maps, plots, sheets, summary
 from transfer.reports import metrics as measures
@@ -17,16 +18,19 @@ from transfer.reports import predictions as tables
 
 
 def main(
-    head, train, validation, test, index, raw, source, metrics, predictions, confusion, recall,
-    curves, map, mistakes, samples,
+    head, train, validation, test, validation_cut, test_cut, index, raw, source, metrics,
+    predictions, confusion, recall, curves, map, mistakes, samples,
 ):  # fmt: skip
     per_class = params.read("split.per_class")["split.per_class"]
     model = trained.load(head)
-    parts = {"train": train, "validation": validation, "test": test}
+    n_train = len(packs.read(train).labels)
+    parts = {"validation": validation, "test": test}
     read = {part: packs.read(path) for part, path in parts.items()}
+    if model.kind == "finetune":
+        cuts = {"validation": activations.read(validation_cut), "test": activations.read(test_cut)}
+        read = {part: activations.pack_of(pack, cuts[part]) for part, pack in read.items()}
     for part, path in parts.items():
         trained.require_same_source(model, head, read[part], path)
-    n_train = len(read.pop("train").labels)
     weights = trained.weights_origin(model.recipe)
     listed = indexes.read(index)
     counts = summary.census(listed)
@@ -44,7 +48,7 @@ def main(
     plots.confusion(confusion, shown)
     plots.recall(recall, shown)
     plots.curves(curves, model.curves, weights)
-    left_out = maps.write(map, told[plots.shown(told, maps.ORDER)])
+    left_out = maps.write(map, told[plots.shown(told, maps.ORDER)], model.embedded)
     wrong = exhibits.mistakes(shown.part, len(shown), tables.wrong(shown))
     few = exhibits.samples(listed, {name: counts.training.get(name, 0) for name in model.classes})
     pictures = exhibits.pictures(source, raw, listed, wrong.surest, *few.values())

@@ -1,78 +1,78 @@
 """Extracts bottleneck features: each image of the index through the net, once and for all.
 
 Reads raw and the dataset folder, the index, the card and the backbone.  Writes the packs of the
-training, validation and test part, rows as in the index.  Only images that the feature store
+training, validation and test part, rows as in the index, and with `extract.cut` the activations
+there, of augmented views too for the training part.  Only images that the feature store
 (transfer.features.store.store) lacks are read, decoded and computed.  TensorFlow for
 `engine: keras` alone, which reads the weights too.
 """
 
 from functools import partial
 
+import numpy as np
+
 from transfer import errors, params
 from transfer.datasets import index as table
 from transfer.datasets import sources
 from transfer.datasets.reading import readers
 from transfer.downloads import kept
-from transfer.features import announced, choices, engines, extraction
+from transfer.features import choices, outputs
 from transfer.features.pictures import listed
-from transfer.features.recipe import recipe
-from transfer.features.resizing import Square
-from transfer.features.store import keys, store
-from transfer.features.store.supply import Supply
-from transfer.nets import cards, graphs
+from transfer.features.store import store
+from transfer.nets import cards
+from transfer.packs import activations
 from transfer.packs import writer as packs
 
 
-def main(source, raw, index, card, weights, backbone, train, validation, test):
+def main(
+    source, raw, index, card, weights, backbone, train, validation, test, train_cut,
+    validation_cut, test_cut,
+):  # fmt: skip
     given = params.read(
-        "extract.layers", "extract.size", "extract.views", "extract.cut", "extract.precision",
-        "extract.engine",
+        "extract.layers", "extract.size", "extract.views", "extract.cut", "extract.augmented",
+        "extract.precision", "extract.engine",
     )  # fmt: skip
-    dataset, net, about = sources.load(source), cards.load(card), graphs.read_about(backbone)
+    dataset, net = sources.load(source), cards.load(card)
     choice = choices.choose(net, dataset, given)
-    device, engine = announced.announce(
-        choice, lambda: engines.opened(choice, net, backbone, weights)
-    )
-    made = recipe(net, about, device, choice) | {
-        "source": {"net": net.name, "dataset": dataset.name, "weights": about["weights"]["origin"]}
-    }
-    wanted = [keys.of_recipe(made, view) for view in choice.views]
-    square = Square(choice.size, net.resize, net.crop)
+    at_cut = choices.choose_cut(net, dataset, given, choice)
     pictures, parts, classes = listed(table.read(index))
+    count = sum(len(part.places) for part in parts)
     read = partial(readers.read, dataset, source, raw)
-    compute = extraction.computing(read, pictures, engine, square, choice.views)
-    with (
-        store.opened(kept.store_folder()) as features,
-        Supply(features, wanted, pictures.contents, compute, train.parent) as supply,
-    ):
-        supply.fill()
-        length = features.length(wanted[0]) or engine().length
-        for part, path in zip(parts, (train, validation, test), strict=True):
-            packs.write(
-                path,
-                features=supply.blocks(0, part.places, length),
-                further={
-                    view: supply.blocks(number, part.places, length)
-                    for number, view in enumerate(choice.views[1:], 1)
-                },
-                shape=(len(part.places), length),
-                labels=part.labels,
-                ids=part.ids,
-                groups=part.groups,
-                classes=classes,
-                recipe=made,
-            )
-    untrained = ", untrained" if made["source"]["weights"] == "untrained" else ""
-    instead = " (no bf16 here)" if device.precision != choice.precision else ""
-    count = len(pictures) * len(wanted)
-    what = "pictures" if len(wanted) == 1 else f"views ({', '.join(choice.views)}) of pictures"
-    print(
-        f"extract: {net.name} on {dataset.name}{untrained}: "
-        f"{sum(len(part.places) for part in parts):,} images, D = {length:,}, {choice.size} px, "
-        f"{device.precision}{instead}, engine: {choice.picked}, on {device.device}; of "
-        f"{count:,} {what} {count - supply.computed:,} came from the store, "
-        f"{supply.computed:,} were computed"
-    )
+    origin = outputs.Origin(net, dataset, backbone, weights, read, pictures, train.parent)
+    with store.opened(kept.store_folder()) as features:
+        with outputs.opened(origin, choice, features) as found:
+            for part, path in zip(parts, (train, validation, test), strict=True):
+                first, *further = (found.blocks(view, part.places) for view in choice.views)
+                packs.write(
+                    path,
+                    features=first,
+                    further=dict(zip(choice.views[1:], further, strict=True)),
+                    shape=(len(part.places), found.length),
+                    labels=part.labels,
+                    ids=part.ids,
+                    groups=part.groups,
+                    classes=classes,
+                    recipe=found.recipe,
+                )
+            print(f"extract: {found.told(count)}")
+        folders = (train_cut, validation_cut, test_cut)
+        if at_cut is None:
+            for folder in folders:
+                activations.write_nothing(folder)
+            return
+        # Training alone is augmented: what is measured on are images as they are.
+        first, *augmented = at_cut.views
+        wanted = [None, *[np.unique(parts[0].places)] * len(augmented)]
+        with outputs.opened(origin, at_cut, features, wanted) as found:
+            for part, folder in zip(parts, folders, strict=True):
+                seen = at_cut.views if part is parts[0] else (first,)
+                activations.write(
+                    folder,
+                    activations.of_views(found.recipe, len(seen)),
+                    (len(part.places), *found.shape),
+                    {view: found.blocks(view, part.places) for view in seen},
+                )
+            print(f"extract: {found.told(count)}")
 
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 Reads the training pack and, for the learning curves alone, the validation pack.  Writes
 models/head.npz.  Seconds on a laptop CPU.  For softmax and mlp the packs stay on disk: of an image
 it holds 16 bytes.  The other kinds hold the training rows, at most 1 GB; where there are more,
-ridge, which auto is then, reads them in passes.
+ridge, which auto is then, reads them in passes.  `head.kind: finetune` reads the activations at the
+cut, the card and the weights instead of features, imports TensorFlow and takes minutes.
 """
 
 from transfer import errors, params
 from transfer.heads import kinds, trained
 from transfer.heads.choosing import selection
+from transfer.packs import activations
 from transfer.packs import reader as packs
 
 
-def main(train, validation, head):
+def main(train, validation, train_cut, validation_cut, card, weights, head):
     given = params.read(
         "head.kind",
         "head.epochs",
@@ -25,27 +27,35 @@ def main(train, validation, head):
         "head.neighbours",
         "head.folds",
         "head.class_weights",
+        "head.upto",
     )
     kind = given.pop("head.kind")
     options = kinds.options(kind, {key.removeprefix("head."): v for key, v in given.items()})
     training, check = packs.read(train), packs.read(validation)
     trained.require_same_source(training, train, check, validation)
-    found = kinds.fit(
-        kind,
-        training.views,
-        training.labels,
-        len(training.classes),
-        options,
-        groups=training.groups,
-        validation=(check.views, check.labels),
-    )
+    if kind == "finetune":
+        from transfer.heads import tuned  # noqa: PLC0415  # imports TensorFlow
+
+        views, plain = activations.read(train_cut), activations.read(validation_cut)
+        training, check = activations.pack_of(training, views), activations.pack_of(check, plain)
+        found = tuned.fit(training, views.arrays, check, plain.arrays, card, weights, options)
+    else:
+        found = kinds.fit(
+            kind,
+            training.views,
+            training.labels,
+            len(training.classes),
+            options,
+            groups=training.groups,
+            validation=(check.views, check.labels),
+        )
     fitted = trained.Head(
         kind=found.selection.get("kind", kind),  # of auto, the one it chose
         arrays=found.arrays,
         classes=list(training.classes),
-        net=training.recipe["source"]["net"],
-        dataset=training.recipe["source"]["dataset"],
-        recipe=training.recipe,
+        net=check.recipe["source"]["net"],
+        dataset=check.recipe["source"]["dataset"],
+        recipe=check.recipe,  # of a tuned network without the views that only training sees
         curves=found.curves,
         options=options,
         selection=found.selection,

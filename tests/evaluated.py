@@ -10,6 +10,8 @@ from transfer.datasets import index
 CLASSES = "abcd"
 PATHS = {
     **{name: f"{name}.p" for name in ("train", "validation", "test")},
+    "validation_cut": "validation_cut",  # of a fine-tuned network alone
+    "test_cut": "test_cut",
     "head": "models/head.npz",
     "index": "index.csv",
     "raw": "raw",

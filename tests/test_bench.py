@@ -14,6 +14,7 @@ from bench import (
     compiled,
     contest,
     extraction,
+    finetuning,
     large_pack,
     looks,
     machine,
@@ -427,7 +428,7 @@ def test_the_clone_holds_the_project_and_an_edit_of_epochs_changes_that_line_alo
     repository.set_head("epochs", 51)
     words = ["git", "diff", "--unified=0", "params.yaml"]
     changed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
-    assert re.findall(r"(?m)^[-+] +(.*)$", changed) == ["epochs: 50", "epochs: 51"]
+    assert re.findall(r"(?m)^[-+] +(.*)$", changed) == ["epochs: auto", "epochs: 51"]
     assert not (folder / "dvc.lock").exists()
 
 
@@ -502,6 +503,23 @@ def test_probes_give_a_row_for_each_net_and_one_without_training(monkeypatch, ca
     assert set(rows[4][1:]) == {".800 (.750-.850)"}
     assert {cell["head.kind"] for cell in asked} == {"auto"}
     assert len(asked) == 3 * 3 * 2
+
+
+def test_finetuning_gives_a_row_beside_the_linear_head(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))
+    finetuning.main(
+        "--net mini --datasets sample --cut block3 --size 32 --augmented 0 1 --epochs 1 --seeds 0"
+        .split()
+    )  # fmt: skip
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    assert [row[1] for row in rows] == [
+        "linear", "fine-tuned, 0 augmented views", "fine-tuned, 1 augmented views"
+    ]  # fmt: skip
+    assert rows[0][2:4] == ["-", "-"]
+    assert all(float(seconds) > 0 for row in rows[1:] for seconds in row[2:4])
+    assert all(re.match(r"\.\d{3} \(", row[4]) for row in rows)
+    assert {row[5] for row in rows} == {"-"}
 
 
 def test_looks_gives_a_row_for_each_way_of_looking(monkeypatch, capsys, tmp_path):

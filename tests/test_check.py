@@ -57,7 +57,11 @@ def test_whatever_is_right_gives_one_constant_line(here):
             {"extract": GIVEN["extract"] | {"layers": ["blok2"]}},
             "unknown layer of mini 'blok2'; known: block2, ",
         ),
-        ({"extract": GIVEN["extract"] | {"cut": "block2"}}, "extract.cut: activations at a cut"),
+        (
+            {"extract": GIVEN["extract"] | {"cut": "blok2"}},
+            "unknown cut of mini 'blok2'; known: block2, ",
+        ),
+        ({"head": GIVEN["head"] | {"kind": "finetune"}}, "set extract.cut: auto"),
         (
             {"split": GIVEN["split"] | {"validaton": 0.1}},
             "unknown key 'split.validaton'; known: split.validation",

@@ -109,6 +109,11 @@ def test_evaluate_alone_reads_the_test_pack():
     assert named == ["extract", "evaluate"]
 
 
+def test_no_other_stage_has_a_path_to_the_test_images_at_a_cut():
+    (cut,) = (out for out in outputs(STAGES["extract"]) if out.endswith("activations_test"))
+    assert [name for name, stage in STAGES.items() if cut in stage["deps"]] == ["evaluate"]
+
+
 def test_an_upgrade_reruns_what_computes():
     assert {s for s in STAGES if "requirements.txt" in STAGES[s]["deps"]} == {
         "backbone",

@@ -91,6 +91,7 @@ class Run:
             "weights": "weights/mini",
             "backbone": "backbones/mini",
             **{part: f"{out}/{part}.p" for part in PARTS},
+            **{f"{part}_cut": f"{out}/{part}_cut" for part in PARTS},
         }
         words = [word for name, path in given.items() for word in (f"--{name}", str(path))]
         self.process = subprocess.Popen(

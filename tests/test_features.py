@@ -222,8 +222,6 @@ def test_choices_that_are_not_there(mini):
         choose(mini, views=["fliped"])
     with pytest.raises(InputError, match="must name at least one view"):
         choose(mini, {"any": {"views": []}})
-    with pytest.raises(InputError, match=r"at a cut \(block2\) can't be extracted yet"):
-        choose(mini, cut="block2")
     with pytest.raises(InputError, match="unknown layer of mini 'blok2'; known: block2"):
         choose(mini, layers=["blok2"])
     with pytest.raises(InputError, match="unknown resize kernel in the card of mini 'billinear'"):

@@ -146,7 +146,7 @@ def test_train_takes_few_bytes_an_image(workspace):
 
     def run(name):
         validation = workspace / "validation.p"
-        train.main(workspace / f"{name}.p", validation, workspace / f"{name}.npz")
+        train.main(workspace / f"{name}.p", validation, *UNUSED, workspace / f"{name}.npz")
 
     for name, n in (("warm", 300), ("few", FEW), ("many", MANY)):
         write(workspace / f"{name}.p", n)
@@ -171,8 +171,9 @@ try:
     features.copy()
 except MemoryError:
     print("a copy of the pack does not fit")
-train.main(*paths)
+train.main(*paths[:2], None, None, None, None, paths[2])
 """
+UNUSED = (None, None, None, None)  # what a fine-tuned network alone is made of
 
 
 def test_a_head_trains_from_a_pack_larger_than_memory(workspace):

@@ -69,7 +69,7 @@ def test_only_the_keys_asked_for(tmp_path):
         ("head__folds", 1, "head.folds must be a whole number from 2; received 1"),
         ("head__transform", "log", "head.transform must be one of auto, none, standardise, power"),
         ("head__class_weights", "even", "head.class_weights must be one of none, balanced; rec"),
-        ("head__epochs", 1.5, "head.epochs must be a whole number from 1; received 1.5"),
+        ("head__epochs", 1.5, "head.epochs must be auto or a whole number from 1; received 1.5"),
     ],
 )
 def test_each_value_is_checked(tmp_path, key, value, sentence):
@@ -85,7 +85,7 @@ def test_all_is_a_number_of_images_a_class(tmp_path):
 
 def test_slips_in_the_file(tmp_path):
     path = written(tmp_path, split__sed=3)
-    with pytest.raises(InputError, match=r", line 26: unknown key 'split.sed'; known: split.seed"):
+    with pytest.raises(InputError, match=r", line 28: unknown key 'split.sed'; known: split.seed"):
         params.unread_keys(path)
     path.write_text("net: mini\nextra: {}\n")
     with pytest.raises(InputError, match=r", line 2: unknown key 'extra'; known: extract"):

@@ -268,9 +268,11 @@ def test_params_that_did_not_run_are_refused(run):
     values = {"net": "mini", "head.epochs": 7}
     lock = {"stages": {"train": {"params": {"params.yaml": values}}, "index": {}}}
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
-    with pytest.raises(InputError, match=r"has head.epochs: 50, but the last run had 7; run `dvc"):
+    with pytest.raises(
+        InputError, match=r"has head.epochs: 'auto', but the last run had 7; run `dvc"
+    ):
         page.write()
-    values["head.epochs"] = 50
+    values["head.epochs"] = "auto"
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
     page.write()
     for damaged in ("stages: [", "stages: 3", "stages: {train: {outs: [{path: x}]}}", "- 1"):

@@ -352,7 +352,7 @@ with store.opened(sys.argv[1]) as kept:
     assert read(kept, names)[0].all()
     assert kept.missing(KEY, names) == []
     assert not kept.write(KEY, [image("new")], features([image("new")]))
-assert "40 features of 1 recipes" in upkeep.answer("stat", sys.argv[1])[1]
+assert "40 features of 1 recipe," in upkeep.answer("stat", sys.argv[1])[1]
 assert upkeep.answer("verify", sys.argv[1])[0].startswith("40 features are sound")
 """
 

@@ -130,13 +130,17 @@ def _classify(names, top, as_json, load):
 def embeddings(out, pack):
     """Write the features of the current run's packs as one Parquet file, for other tools."""
     from transfer import params
+    from transfer.heads import trained
     from transfer.serving import embeddings
 
     if pack:
         parts = [(embeddings.split_of(path), path) for path in pack]
     else:
-        given = params.read("net", "dataset", "split.per_class")
-        parts = list(embeddings.of_run(*given.values()).items())
+        run = params.read("net", "dataset", "split.per_class").values()
+        if params.read("head.kind")["head.kind"] == "finetune":
+            parts = embeddings.tuned(trained.load(trained.HEAD), *run)
+        else:
+            parts = list(embeddings.of_run(*run).items())
     rows, length = embeddings.write(out, parts)
     print(f"embeddings: {rows:,} images, D = {length:,}, in {out}")
 
@@ -178,6 +182,13 @@ def budget(setting, budgets, seeds, part):
     from transfer.grids import budget, settings
 
     print(budget.write(settings.parsed(setting), budgets or budget.BUDGETS, seeds, part), end="")
+
+
+def advise(setting):
+    """Tell whether fine-tuning is worth it here: short trials on held-out training images."""
+    from transfer.grids import advice, settings
+
+    print(advice.write(settings.parsed(setting)), end="")
 
 
 def table(nets, datasets, seeds):
@@ -286,12 +297,8 @@ def _comparisons(command):
     made.add_argument("b", metavar="B")
     made.add_argument("--part", help="validation or test (default: each that both have)")
     made.add_argument("--json", action="store_true", help="all figures and classes as one object")
-    made = _of_seeds(command(budget))
-    made.epilog = f"params.yaml gives what no -S does. {KEEPS}"
-    made.add_argument(
-        *("-S", "--set-param"), dest="setting", action="append", default=[], metavar="KEY=VALUE",
-        help="as for dvc exp run; repeatable; params.yaml stays as it is",
-    )  # fmt: skip
+    _of_settings(command(advise))
+    made = _of_settings(_of_seeds(command(budget)))
     made.add_argument(
         "--budgets", type=_budget, nargs="+", metavar="N", help="default: 5 10 20 50 100 all"
     )
@@ -319,6 +326,15 @@ def _upkeep(command):
     made.add_argument("--json", action="store_true", help="all findings as one object")
     made = command(sources)
     made.add_argument("--json", action="store_true", help="all files of each too, as one array")
+
+
+def _of_settings(command):
+    command.epilog = f"params.yaml gives what no -S does. {KEEPS}"
+    command.add_argument(
+        *("-S", "--set-param"), dest="setting", action="append", default=[], metavar="KEY=VALUE",
+        help="as for dvc exp run; repeatable; params.yaml stays as it is",
+    )  # fmt: skip
+    return command
 
 
 def _of_seeds(command):

@@ -44,6 +44,10 @@ def _one_of(*choices):
 
 _SEED = (lambda value: _is_int(value, 0), "a whole number from 0")
 _COUNT = (lambda value: _is_int(value, 1), "a whole number from 1")
+_COUNT_OR_AUTO = (
+    lambda value: value == "auto" or _is_int(value, 1),
+    "auto or a whole number from 1",
+)
 _FRACTION = (_is_fraction, "null or a number from 0 up to (not including) 1")
 
 # key: (test of a value, what the value must be).  Names of nets, datasets, heads and layers are
@@ -74,21 +78,26 @@ KEYS = {
         lambda value: value == "auto" or _is_names(value),
         "auto or a list of views",
     ),
-    "extract.cut": (lambda value: value is None or _is_name(value), "null or a layer's name"),
+    "extract.cut": (
+        lambda value: value is None or _is_name(value),
+        "null, auto or the name of a layer that the card lists as a cut",
+    ),
+    "extract.augmented": (
+        lambda value: _is_int(value, 0) and value <= 64,
+        "a whole number from 0 to 64",
+    ),
     "extract.precision": _one_of("bf16", "f32", "int8"),
     "extract.engine": _one_of("auto", "openvino", "keras"),
     "head.kind": (_is_name, "a head's name"),
-    "head.epochs": _COUNT,
-    "head.batch_size": _COUNT,
+    "head.epochs": _COUNT_OR_AUTO,
+    "head.batch_size": _COUNT_OR_AUTO,
     "head.seed": _SEED,
     "head.initializer": _one_of("glorot_uniform", "truncated_normal"),
     "head.hidden": _COUNT,
     "head.transform": _one_of("auto", "none", "standardise", "power"),
     "head.strength": (_is_strength, "auto or a number from 1e-07"),
-    "head.neighbours": (
-        lambda value: value == "auto" or _is_int(value, 1),
-        "auto or a whole number from 1",
-    ),
+    "head.neighbours": _COUNT_OR_AUTO,
+    "head.upto": (_is_name, "auto or the name of a layer"),
     "head.folds": (lambda value: _is_int(value, 2), "a whole number from 2"),
     "head.class_weights": _one_of("none", "balanced"),
 }

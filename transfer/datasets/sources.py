@@ -9,7 +9,7 @@
     render: {...}                    # instead of files: what sample.render is given
     split: {validation: 0.2, test: 0.2}
     flip: true                       # mirroring keeps the label
-    recommend: {any or <net>: {layers: [...] or multi, size: 96, views: [plain]}}
+    recommend: {any or <net>: {layers: [...] or multi, size: 96, views: [plain], cut: NAME}}
 
 Where neither `files` nor `render` stands, the folder's own images are the dataset; the folder may
 be a link to where they lie.
@@ -158,13 +158,14 @@ def _fractions(tree):
 def _recommend(tree):
     for net in tree.value:
         below = tree.below(net)
-        below.expect_keys("layers", "size", "views")
+        below.expect_keys("layers", "size", "views", "cut")
         for key, words in (("layers", ("card", "multi")), ("views", ())):
             given = below.value.get(key)
             if given in words:
                 continue
             if not all(isinstance(name, str) for name in below.get(key, list, [])):
                 raise below.fault("needs a list of names", key)
+        below.get("cut", str, "")
         size = below.get("size", int, 1)
         if isinstance(size, bool) or size < 1:
             raise below.fault("needs a number of pixels", "size")

@@ -1,13 +1,14 @@
 """What `extract.layers`, `size`, `views`, `cut` and `engine` come to for one net, one dataset and
 this machine."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from transfer.datasets import sources
 from transfer.errors import InputError, unknown
 from transfer.features import gpus, rules
 from transfer.features.kernels import KERNELS
-from transfer.nets.layers import chosen_layers
+from transfer.nets import cards
+from transfer.nets.layers import WHOLE, chosen_layers
 
 ENGINES = ("openvino", "keras")
 
@@ -16,7 +17,8 @@ ENGINES = ("openvino", "keras")
 class Choice:
     """layers: tuple of (name, cells), joined in this order; size: pixels; views: names; precision:
     what is asked of the device, bf16, f32 or int8; engine: its name, never auto; picked: the same
-    for people, with why `auto` came to it."""
+    for people, with why `auto` came to it; flip: whether augmented views, where there are any, may
+    be mirrored."""
 
     layers: tuple
     size: int
@@ -24,6 +26,7 @@ class Choice:
     precision: str
     engine: str
     picked: str = field(default="", compare=False)
+    flip: bool = False
 
 
 def choose(card, source, given):
@@ -32,14 +35,9 @@ def choose(card, source, given):
 
     auto: what the source recommends for this net, else for `any`, else the card's own and the plain
     view.
-    Raises InputError for a layer, view, kernel, cut or engine that is not there, for a layer or a
+    Raises InputError for a layer, view, kernel or engine that is not there, for a layer or a
     view that stands twice, and for the flipped view where mirroring does not keep the label.
     """
-    cut = given["extract.cut"]
-    if cut is not None:
-        raise InputError(
-            f"extract.cut: activations at a cut ({cut}) can't be extracted yet; leave it empty"
-        )
     if card.resize not in KERNELS:
         raise unknown(f"resize kernel in the card of {card.name}", card.resize, KERNELS)
     net = card.name if source.recommend.get(card.name) else "any"
@@ -65,6 +63,33 @@ def choose(card, source, given):
         precision=given["extract.precision"],
         engine=engine,
         picked=picked,
+    )
+
+
+def choose_cut(card, source, given, choice):
+    """The Choice of the activations at `extract.cut` that go with `choice`, or None where that is
+    empty: of the first view of `choice` that is not flipped, and of `extract.augmented` augmented
+    ones of it.
+
+    auto: the cut that the source recommends for this net, else the first that the card lists.
+    Raises InputError for a cut that the card does not list.
+    """
+    cut = given["extract.cut"]
+    if cut is None:
+        return None
+    if not card.cuts:
+        having = [name for name in cards.known() if cards.load(cards.CARDS / f"{name}.yaml").cuts]
+        raise unknown("net whose card lists cuts", card.name, having)
+    if cut == "auto":
+        cut = source.recommend.get(card.name, {}).get("cut", next(iter(card.cuts)))
+    if cut not in card.cuts:
+        raise unknown(f"cut of {card.name}", cut, card.cuts)
+    view = next((view for view in choice.views if view != "flipped"), "plain")
+    return replace(
+        choice,
+        layers=((cut, WHOLE),),
+        views=(view, *rules.augmented(view, given["extract.augmented"])),
+        flip=source.flip,
     )
 
 

@@ -14,14 +14,14 @@ from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
 from transfer.features.engine import BATCH
 from transfer.features.pictures import Members
-from transfer.features.views import VIEWS
+from transfer.features.views import looking
 
 
-def computing(read, pictures, engine, square, names):
+def computing(read, pictures, engine, square, names, flip=False):
     """The `compute` of a supply.Supply of `pictures`, a Pictures.
 
     read: called with a Members, yields the Images of a dataset that it names; engine, square,
-    names: as `computed` takes them.
+    names, flip: as `computed` takes them.
     """
 
     def compute(lacking, views_of):
@@ -29,23 +29,23 @@ def computing(read, pictures, engine, square, names):
         placed = ((pictures.place(image.member), image) for image in found)
         asked = ((place, views, image) for place, image in placed if (views := views_of(place)))
         total = sum(map(len, lacking))
-        return computed(asked, engine, square, names, pictures.contents, total)
+        return computed(asked, engine, square, names, pictures.contents, total, flip)
 
     return compute
 
 
-def computed(images, engine, square, names=("plain",), digests=None, total=None):
-    """Yields ([(view, place)], float32 [n, D]) of `images`, (place, views, Image) each, in their
+def computed(images, engine, square, names=("plain",), digests=None, total=None, flip=False):
+    """Yields ([(view, place)], [n, D]) of `images`, (place, views, Image) each, in their
     order, a batch at a time; a few batches are under way, whatever their number.
 
     engine: a function that gives the Engine, called when the first image is decoded; square:
     resizing.Square; names: of the views, which `views` of an image, a list, knows by their numbers;
     an image is decoded once for all of them; digests: V32 [M], by place, the sha256 of an image as
     it was indexed; None to take images as they are; total: how many features are expected, for the
-    display.
+    display; flip: whether augmented views may mirror.
     Raises InputError for an image that can't be decoded or isn't the one that was indexed.
     """
-    filled = batches(_squares(images, square, names, digests), square.size, BATCH)
+    filled = batches(_squares(images, square, names, digests, flip), square.size, BATCH)
     first = next(filled, None)
     if first is None:
         return
@@ -55,18 +55,19 @@ def computed(images, engine, square, names=("plain",), digests=None, total=None)
             bar.update(len(keys))
 
 
-def _squares(images, square, names, digests):
+def _squares(images, square, names, digests, flip):
     """((view, place), uint8 [size, size, 3]) of each view of each image."""
 
-    looks = [VIEWS[name] for name in names]
+    looks = [looking(name, flip) for name in names]
 
     def look(placed):
         place, views, image = placed
-        indexed = None if digests is None else digests[place].tobytes().hex()
-        if indexed and images_.digest(image) != indexed:
+        sha256 = bytes.fromhex(images_.digest(image))
+        if digests is not None and sha256 != digests[place].tobytes():
             raise InputError(
                 f"{image.member} is not the image that was indexed: the index has the sha256 "
-                f"{indexed[:12]}... and its bytes have another; run `dvc repro` again"
+                f"{digests[place].tobytes().hex()[:12]}... and its bytes have another; run "
+                f"`dvc repro` again"
             )
         try:
             pixels = square(images_.pixels(image, square.least))
@@ -75,7 +76,7 @@ def _squares(images, square, names, digests):
                 f"{image.member} could be read when it was indexed and now can't: {fault}; "
                 f"run `dvc repro` again"
             ) from None
-        return [((view, place), looks[view](pixels)) for view in views]
+        return [((view, place), looks[view](pixels, sha256)) for view in views]
 
     return chain.from_iterable(ahead(look, images))
 

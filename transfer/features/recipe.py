@@ -3,6 +3,7 @@
 from transfer.datasets.reading import decoder
 from transfer.features import rules
 from transfer.nets import graphs
+from transfer.nets.layers import WHOLE
 
 
 def recipe(card, about, engine, choice):
@@ -14,24 +15,32 @@ def recipe(card, about, engine, choice):
     For int8 it is the quantised one, so what that was calibrated on decides too.
 
     Names (of net, dataset, file) and where weights came from decide nothing and are not in it.
-    `rules` is there where a view of `choice` has any: rules.of.
+    `rules` is there where a view of `choice` has any: rules.of; `dtype` for activations at a cut,
+    the one layer that `layers` then names.
     """
-    constants = rules.of(choice.views)
-    return {
-        "weights": graphs.weights_of(about),
-        "graph": graphs.graph_of(about, choice.precision),
-        "layers": [name if cells == 1 else f"{name}:{cells}" for name, cells in choice.layers],
-        "size": choice.size,
-        "resize": card.resize,
-        "crop": card.crop,
-        "pixels": {
-            "order": card.pixels.order,
-            "mean": list(card.pixels.mean),
-            "divisor": card.pixels.divisor,
-        },
-        "views": list(choice.views),
-        "engine": choice.engine,
-        "batch": engine.batch,
-        "precision": engine.precision,
-        "versions": engine.versions | {"decoder": decoder.VERSION},
-    } | ({"rules": constants} if constants else {})
+    constants = rules.of(choice.views, choice.flip)
+    whole = [name for name, cells in choice.layers if cells == WHOLE]
+    return (
+        {
+            "weights": graphs.weights_of(about),
+            "graph": graphs.graph_of(about, choice.precision),
+            "layers": [
+                name if cells in (1, WHOLE) else f"{name}:{cells}" for name, cells in choice.layers
+            ],
+            "size": choice.size,
+            "resize": card.resize,
+            "crop": card.crop,
+            "pixels": {
+                "order": card.pixels.order,
+                "mean": list(card.pixels.mean),
+                "divisor": card.pixels.divisor,
+            },
+            "views": list(choice.views),
+            "engine": choice.engine,
+            "batch": engine.batch,
+            "precision": engine.precision,
+            "versions": engine.versions | {"decoder": decoder.VERSION},
+        }
+        | ({"rules": constants} if constants else {})
+        | ({"dtype": "float16"} if whole else {})
+    )

@@ -10,8 +10,41 @@ LEAST = 1.0  # a smaller sd is noise in an even image, and divided by this inste
 
 _RULES = {"contrast": {"least": LEAST, "mean": MEAN, "sd": SD}}
 
+# How far an augmented view strays at most, either way: see augmentation.augmented.
+AUGMENTED = {
+    "aspect": 0.08,  # of its logarithm
+    "blur": 0.6,  # pixels, the standard deviation of a Gaussian; never the other way
+    "brightness": 0.35,  # of its logarithm
+    "contrast": 0.35,  # of its logarithm
+    "gamma": 0.5,  # of its logarithm
+    "shear": 0.1,
+    "shift": 0.15,  # half-widths
+    "turn": 0.17,  # radians
+    "zoom": 0.15,  # of its logarithm
+}
+_NUMBERED = "+"
 
-def of(names):
+
+def augmented(view, count):
+    """The names of `count` augmented views of `view`, one of NAMES: contrast+1, contrast+2, ..."""
+    return tuple(f"{view}{_NUMBERED}{number}" for number in range(1, count + 1))
+
+
+def parted(name):
+    """(view, number) of an augmented view's name, the number 0 for a name of NAMES."""
+    view, _, number = name.partition(_NUMBERED)
+    return view, int(number or 0)
+
+
+def of(names, flip=False):
     """{view: {constant: number}} of those views of `names` whose rule has any: features by other
-    numbers are other features."""
-    return {name: _RULES[name] for name in names if name in _RULES}
+    numbers are other features.  flip: whether augmented views may be mirrored."""
+    found = {}
+    for name in names:
+        view, number = parted(name)
+        rule = dict(_RULES.get(view, {}))
+        if number:
+            rule |= {"augmented": AUGMENTED, "mirrored": flip}
+        if rule:
+            found[name] = rule
+    return found

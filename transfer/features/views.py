@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from transfer.features.rules import LEAST, MEAN, SD
+from transfer.features.augmentation import augmented
+from transfer.features.rules import LEAST, MEAN, SD, parted
 
 _LEVELS = np.arange(256)
 
@@ -41,3 +42,15 @@ def contrast(pixels):
 
 
 VIEWS = {"plain": plain, "contrast": contrast, "flipped": flipped}
+
+
+def looking(name, flip=False):
+    """The view `name`, also an augmented one, as a function of the pixels and the image's sha256
+    (32 bytes), which an augmented one alone asks for; flip: whether that may mirror."""
+    view, number = parted(name)
+    look = VIEWS[view]
+    if not number:
+        return lambda pixels, _: look(pixels)
+    return lambda pixels, sha256: augmented(
+        look(pixels), [*np.frombuffer(sha256, "<u4").tolist(), number], flip
+    )

@@ -6,6 +6,7 @@ of all stages, the card, the dataset's source, and where files come from.
 
 import json
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,11 +30,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of a Cell: the dict of metrics.json, or None and the sentence of what failed."""
+    """Of a Cell: the dict of metrics.json, or None and the sentence of what failed.
+
+    seconds: how long it took when it was computed, with what the store had then; None where that
+    was not noted.
+    """
 
     cell: Cell
     metrics: dict | None
     fault: str = ""
+    seconds: float | None = None
 
 
 def run(cells, root="."):
@@ -73,19 +79,20 @@ class _Computing:
         try:
             before = inputs.contents(self._root, cell.settings)
             place = _place(self._root, cell.settings, before)
-            metrics = _known(place)
+            metrics, seconds = _known(place)
             if metrics is not None:
-                return Outcome(cell, metrics)
+                return Outcome(cell, metrics, seconds=seconds)
+            begun = time.monotonic()
             metrics = self._computed(cell.settings)
+            seconds = round(time.monotonic() - begun, 1)
         except InputError as fault:
             return Outcome(cell, None, str(fault))
         after = inputs.contents(self._root, cell.settings)
         for found in (before, after, inputs.shared(self._root)):
             self._require_as_before(found)
-        write_json(
-            place, {"metrics": metrics, "settings": cell.settings, "sha256": json_digest(metrics)}
-        )
-        return Outcome(cell, metrics)
+        about = {"settings": cell.settings, "sha256": json_digest(metrics), "seconds": seconds}
+        write_json(place, {"metrics": metrics} | about)
+        return Outcome(cell, metrics, seconds=seconds)
 
     def _computed(self, settings):
         if self._pipeline is None:
@@ -107,12 +114,15 @@ def _place(root, settings, contents):
 
 
 def _known(place):
-    """The kept metrics at `place`, or None where there are none, or damaged ones."""
+    """(metrics, seconds) that are kept at `place`; (None, None) where there are none, or damaged
+    ones."""
     try:
         found = json.loads(place.read_text(encoding="utf-8"))
-        return found["metrics"] if json_digest(found["metrics"]) == found["sha256"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        if json_digest(found["metrics"]) != found["sha256"]:
+            return None, None
+        return found["metrics"], found.get("seconds")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None, None
 
 
 def _told(outcome):

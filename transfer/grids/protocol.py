@@ -14,6 +14,7 @@ COMMON = {
     "weights": "pretrained",
     "split.per_class": 100,
     "extract.cut": None,
+    "extract.augmented": 0,
     "extract.precision": "bf16",
     "extract.engine": "openvino",
     "head.seed": 0,
@@ -26,6 +27,7 @@ COMMON = {
     "head.neighbours": "auto",
     "head.folds": 5,
     "head.class_weights": "none",
+    "head.upto": "auto",
 }
 _CARD = {"extract.layers": "card", "extract.size": "card", "extract.views": ["plain"]}
 _AUTO = {"extract.layers": "auto", "extract.size": "auto", "extract.views": "auto"}

@@ -1,6 +1,5 @@
 """Folders laid out as the repository, for stages to run in, with parameters of their own."""
 
-import contextlib
 import os
 import re
 import shlex
@@ -49,22 +48,13 @@ def made(root, folder):
     datasets and to the weights that come with it."""
     root, folder = Path(root).absolute(), Path(folder)
     shutil.copytree(root / cards.CARDS, folder / cards.CARDS)
-    for path in _shipped(root):
+    for path in cards.shipped(root):
         (folder / path).symlink_to(root / path)
     (folder / DATASETS).mkdir(parents=True)
     for dataset in sorted((root / DATASETS).iterdir()):
         if dataset.is_dir():
             (folder / DATASETS / dataset.name).symlink_to(dataset)
     return Workspace(root, folder)
-
-
-def _shipped(root):
-    """The paths, a set, of the files that cards say come with the repository."""
-    found = set()
-    for name in cards.known(root / cards.CARDS):
-        with contextlib.suppress(InputError):  # a card with a fault tells it when it is used
-            found |= {file.path for file in cards.load(root / cards.CARDS / f"{name}.yaml").weights}
-    return found - {""}
 
 
 def parameters(root, settings):

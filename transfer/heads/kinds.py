@@ -38,16 +38,35 @@ class Kind:
     operations(arrays) -> the same as a chain of `OPERATIONS`, a list of tuples; raises InputError
         where there is none
     sizes(arrays) -> (D, C); raises InputError where the arrays don't belong together
+    embedded(arrays, features [n, D]) -> float32 [n, d], what of the features the last, linear part
+        of a head sees, where that is not all of them
     """
 
     fit: Callable
     probabilities: Callable
     operations: Callable
     sizes: Callable
+    embedded: Callable = lambda _, features: features
 
 
 def _linear(fit):
     return Kind(fit, linear.probabilities, linear.operations, linear.sizes)
+
+
+def _of_tail(name):
+    def call(*given):
+        from transfer.heads.methods import tail  # noqa: PLC0415  # imports OpenVINO
+
+        return getattr(tail, name)(*given)
+
+    return call
+
+
+def _at_a_cut(*_, **__):
+    raise InputError(
+        "head.kind: finetune is fitted on activations at a cut and these are pooled features; set "
+        "extract.cut: auto and run `dvc repro`"
+    )
 
 
 KINDS = {
@@ -63,6 +82,9 @@ KINDS = {
         knn.sizes,
     ),
     "prototype": _linear(partial(selection.fit_kind, "prototype")),
+    "finetune": Kind(
+        _at_a_cut, *map(_of_tail, ("probabilities", "operations", "sizes", "embedded"))
+    ),
 }
 
 
@@ -73,8 +95,8 @@ def named(kind):
 
 
 def options(kind, given):
-    """The part of `given`, {option: value}, that decides a head of this kind."""
-    return {name: given[name] for name in options_.of(kind)}
+    """The part of `given`, {option: value}, that decides a head of this kind: options.given."""
+    return options_.given(kind, given)
 
 
 def fit(

@@ -12,6 +12,13 @@ OPTIONS = {
     "ridge": (*CHOSEN, "strength"),
     "knn": (*CHOSEN, "neighbours"),
     "prototype": CHOSEN,
+    "finetune": ("upto", "epochs", "batch_size", "seed", "class_weights"),
+}
+_COURSE = {"epochs": 50, "batch_size": 256}  # as the course trained
+AUTO = {
+    "softmax": _COURSE,
+    "mlp": _COURSE,
+    "finetune": {"epochs": 8, "batch_size": 32},
 }
 
 
@@ -26,6 +33,26 @@ def require_fit(kind, class_weights):
             f"head.class_weights: {class_weights} means nothing to a head of the kind {kind}; "
             "choose none, or head.kind: ridge"
         )
+
+
+def require_cut(kind, cut):
+    """InputError where a head of this kind needs activations at a cut and `cut`, extract.cut, is
+    empty."""
+    if kind == "finetune" and cut is None:
+        raise InputError(
+            "head.kind: finetune needs activations at a cut, and extract.cut is empty; set "
+            "extract.cut: auto, or a cut that the card of the net lists"
+        )
+
+
+def given(kind, values):
+    """The part of `values`, {option: value}, that decides a head of this kind, with what `auto`
+    means to it where no folds choose it."""
+    auto = AUTO.get(kind, {})
+    return {
+        name: auto.get(name, "auto") if values[name] == "auto" else values[name]
+        for name in of(kind)
+    }
 
 
 def of(kind):

@@ -49,6 +49,11 @@ class Head:
             done += len(chunk)
         return p
 
+    def embedded(self, features):
+        """float32 [n, d], what the head's last, linear part sees of features [n, D]: the tuned ones
+        of a fine-tuned network, of other kinds the features themselves."""
+        return kinds.named(self.kind).embedded(self.arrays, features)
+
     def chunks(self, views):
         """Yields the probabilities of consecutive images, float32 [n, C], n at most ROWS of chunks,
         so that neither the features nor the answers are in memory as a whole.

@@ -18,7 +18,7 @@ def check(run, deep=False):
     wanted = [(fetching.available(files, mirror), folder) for files, folder in run.files]
     for file, folder in wanted:
         is_needed = file.path and not Path(folder, file.name).exists()
-        if is_needed and (wrong := fault_of_shipped(file, deep)):
+        if is_needed and (wrong := fault_of_shipped(file)):
             return off("mirror", wrong, f"git checkout HEAD -- {file.path}")
     wanted = [(file, folder) for file, folder in wanted if not file.path]
     listed = [file for file, _ in wanted if file.name in mirror.sums]
@@ -61,15 +61,15 @@ def fault(file, mirror, deep=False):
     return ""
 
 
-def fault_of_shipped(file, deep=False):
-    """What is wrong with `file`, which comes with the repository, or ""."""
+def fault_of_shipped(file):
+    """What is wrong with `file`, which comes with the repository and so is small, or ""."""
     path = Path(file.path)
     if not path.is_file():
         return f"{path}, which comes with the repository, is not there"
     count = path.stat().st_size
     if file.size and count != file.size:
         return f"{path} has {count:,} bytes, expected {file.size:,}"
-    if deep and not file.is_published(fetching.digests_of(path)):
+    if not file.is_published(fetching.digests_of(path)):
         return f"{path} is another file than its card means"
     return ""
 

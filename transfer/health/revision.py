@@ -7,6 +7,7 @@ from pathlib import Path
 from transfer import trees
 from transfer.errors import InputError
 from transfer.health.findings import off, some, well
+from transfer.nets import cards
 
 SHOWN = 4  # paths named; the others are counted
 DEPS = (
@@ -67,7 +68,7 @@ def deps(pipeline):
         }
     except InputError:
         named = set()
-    return sorted(named | set(DEPS))
+    return sorted(named | set(DEPS) | cards.shipped())
 
 
 def _is_told(path, pipeline):

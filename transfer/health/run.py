@@ -38,6 +38,7 @@ def described():
     sources.require_known(source, cards.known())
     choice = choices.choose(card, source, given)
     options.require_fit(given["head.kind"], given["head.class_weights"])
+    options.require_cut(given["head.kind"], given["extract.cut"])
     return Run(given, card, source, choice)
 
 

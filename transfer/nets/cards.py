@@ -1,11 +1,13 @@
 """Cards: what a net is.  One YAML file a net, the only place where its pixels are written down."""
 
+import contextlib
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from transfer import trees
 from transfer.downloads.files import described
-from transfer.errors import unknown
+from transfer.errors import InputError, unknown
 
 CARDS = Path("models/cards")
 
@@ -27,10 +29,11 @@ class Card:
     `weights` are the Files of pretrained weights, any of which will do; none where filters are
     drawn from `seed`.  `include_top`: a network of keras.applications is built with its classes,
     which fixes its size.  `layer` is the bottleneck, `name` or `name:cells`, and `features` its
-    length D; `multi` are the layers joined for `extract.layers: multi`; `cuts` the layers where it
-    may be divided; `parameters` the number of weights of the network as its builder makes it;
-    `classifier` says where its own classes come from, or is None.  `title` (else the name) and
-    `homepage`, of who publishes the weights, are for people.
+    length D; `multi` are the layers joined for `extract.layers: multi`; `cuts` says where it
+    may be divided, {layer: Cut}; `parameters` the number of
+    weights of the network as its builder makes it; `classifier` says where its own classes come
+    from, or is None.  `title` (else the name) and `homepage`, of who publishes the weights, are
+    for people.
     """
 
     name: str
@@ -44,7 +47,7 @@ class Card:
     layer: str
     features: int
     multi: tuple
-    cuts: tuple
+    cuts: dict
     parameters: int
     include_top: bool
     classifier: "Classifier | None"
@@ -56,6 +59,20 @@ class Card:
         """The name of every layer that the converted network gives out, without doubles."""
         asked = (*self.multi, self.layer, *self.cuts)
         return tuple(dict.fromkeys(name.partition(":")[0] for name in asked))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a network may be divided.  shape: (h, w, c) of the activations there at the card's
+    size; upto: the layer up to which the rest is tuned unless another is asked for."""
+
+    shape: tuple
+    upto: str
+
+    @property
+    def size(self):
+        """Bytes of an image's activations in float16."""
+        return 2 * math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,16 @@ class Classifier:
 def known(folder=CARDS):
     """The names of all nets, sorted."""
     return sorted(path.stem for path in Path(folder).glob("*.yaml"))
+
+
+def shipped(root="."):
+    """The paths, a set, of the files of weights that cards of the repository `root` say come with
+    it; a card with a fault tells it when it is used."""
+    found, folder = set(), Path(root, CARDS)
+    for name in known(folder):
+        with contextlib.suppress(InputError):
+            found |= {file.path for file in load(folder / f"{name}.yaml").weights}
+    return found - {""}
 
 
 def load(path):
@@ -93,7 +120,7 @@ def load(path):
         layer=_text(tree, "layer"),
         features=_count(tree, "features"),
         multi=_names(tree, "multi"),
-        cuts=_names(tree, "cuts"),
+        cuts=_cuts(tree.below("cuts")),
         parameters=_count(tree, "parameters"),
         include_top=tree.get("include_top", bool, False),
         classifier=_classifier(tree, weights) if "classifier" in tree.value else None,
@@ -130,7 +157,7 @@ def classifier(card):
         layer=found.layer,
         features=0,
         multi=(),
-        cuts=(),
+        cuts={},
         classifier=None,
     )
 
@@ -197,6 +224,20 @@ def _names(tree, key):
     if not all(isinstance(name, str) for name in names):
         raise tree.fault(f"must be a list of layers; received {names!r}", key)
     return tuple(names)
+
+
+def _cuts(tree):
+    found = {}
+    for layer in tree.value:
+        below = tree.below(layer)
+        below.expect_keys("shape", "upto")
+        shape = below.value.get("shape")
+        if not (
+            isinstance(shape, list) and len(shape) == 3 and all(_is_count(n, 1) for n in shape)
+        ):
+            raise below.fault(f"must be [h, w, c] of the layer; received {shape!r}", "shape")
+        found[layer] = Cut(tuple(shape), _text(below, "upto"))
+    return found
 
 
 def _is_count(value, least):

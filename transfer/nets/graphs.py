@@ -17,12 +17,14 @@ import openvino as ov
 from openvino import opset15 as ops
 
 from transfer.errors import InputError, unknown
+from transfer.nets.layers import WHOLE
 from transfer.writing import write_json
 
 GRAPH, ABOUT = "network.xml", "backbone.json"
 FILES = (GRAPH, "network.bin")
 QUANTISED = ("quantised.xml", "quantised.bin")
 VERSION = ov.get_version()
+WEIGHTS = "weights_of"  # in rt_info of a tail: see tails.converted
 
 
 def save(model, layers, about, folder):
@@ -31,7 +33,7 @@ def save(model, layers, about, folder):
 
     The batch stays free, height and width where `model` leaves them so.  Returns {layer: channels}.
     """
-    graph = _converted(model)
+    graph = converted(model)
     graph.inputs[0].get_tensor().set_names({"image"})
     outputs = graph.outputs
     if len(layers) > 1:  # the converter sorts them by name: keras_tensor_10 before keras_tensor_9
@@ -80,7 +82,8 @@ def digest(folder, files=FILES):
     return found.hexdigest()
 
 
-def _converted(model):
+def converted(model):
+    """The openvino.Model of a keras.Model."""
     import tensorflow  # noqa: PLC0415  # whoever has a Keras model has paid for it
     from openvino.frontend.tensorflow import utils  # noqa: PLC0415
 
@@ -133,7 +136,8 @@ def open_pooled(folder, layers, size, batch, precision="f32"):
     output [batch, D_i] for each of `layers`, a list of (name, cells).
 
     A layer [N, h, w, c] gives its mean over the area [N, c], or over cells x cells parts of it
-    [N, cells * cells * c], rows of cells first; in floating point, for int8 too.
+    [N, cells * cells * c], rows of cells first; in floating point, for int8 too.  For layers.WHOLE
+    cells it gives all of it, float16 [N, h * w * c].
     """
     path = folder / files_of(precision)[0]
     try:
@@ -175,6 +179,8 @@ def open_pooled(folder, layers, size, batch, precision="f32"):
 
 
 def _pool(values, cells):
+    if cells == WHOLE:
+        return ops.reshape(ops.convert(values, "f16"), [0, -1], special_zero=True)
     if cells == 1:
         return ops.reduce_mean(values, [1, 2], keep_dims=False)
     channels_first = ops.transpose(values, [0, 3, 1, 2])

@@ -4,6 +4,8 @@ import re
 
 from transfer.errors import InputError, unknown
 
+WHOLE = 0  # the number of cells of a layer that is not pooled at all
+
 
 def parsed(layer):
     """(name, cells) of a layer written `name` or `name:cells`, or None where it is neither."""

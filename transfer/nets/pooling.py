@@ -4,12 +4,14 @@ The same numbers as the sub-graphs that graphs.open_pooled makes.  Imports Tenso
 do without it imports this late.
 """
 
+from transfer.nets.layers import WHOLE
 from transfer.nets.networks import keras, ops
 
 
 def joined(maps, layers):
     """Features [N, D] of `maps`, a dict {layer: tensor [N, h, w, c] or [N, c]}: those of each of
-    `layers`, a list of (name, cells), pooled and joined in this order."""
+    `layers`, a list of (name, cells), pooled and joined in this order; float16 of one that is
+    WHOLE."""
     found = [pooled(maps[name], cells) for name, cells in layers]
     return keras.layers.Concatenate(name="features")(found) if len(found) > 1 else found[0]
 
@@ -23,6 +25,8 @@ def pooled(x, cells):
     """
     if len(x.shape) == 2:
         return x
+    if cells == WHOLE:
+        return ops.cast(keras.layers.Flatten()(x), "float16")
     for axis in (1, 2):
         length = x.shape[axis]
         parts = []

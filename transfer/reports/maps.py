@@ -20,13 +20,14 @@ PERPLEXITY = 30  # about how many neighbours count; scikit-learn's own default
 FEWEST = 10  # different rows that have neighbours to speak of; below, a PCA to 2 is drawn
 
 
-def write(path, answers):
+def write(path, answers, embedded=lambda features: features):
     """Writes COLUMNS, a row an image of `answers`: the part that `plots.shown` names of ORDER; at
-    most MOST.  Returns the sentences to print: which images are drawn, where not all are."""
+    most MOST.  embedded: from features [n, D] to those that are drawn (trained.Head.embedded).
+    Returns the sentences to print: which images are drawn, where not all are."""
     n = len(answers)
     ids = range(n) if answers.pack.ids is None else answers.pack.ids
     chosen = np.array(drawn(ids, MOST), np.intp)
-    points = flat(answers.pack.features[chosen]) if n else ()
+    points = flat(embedded(answers.pack.features[chosen])) if n else ()
     table = []
     for (x, y), row in zip(
         points, predictions.named(predictions.rows(answers, chosen)), strict=True

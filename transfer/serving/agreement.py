@@ -8,7 +8,7 @@ from transfer.features import rules
 from transfer.features.engine import BATCH
 from transfer.features.kernels import KERNELS
 from transfer.nets import cards, graphs
-from transfer.nets.layers import parsed
+from transfer.nets.layers import WHOLE, parsed
 
 # Key of a recipe: what it must be.  `pixels` needs no look: the convention is in the graph.
 KEYS = {
@@ -26,7 +26,7 @@ KEYS = {
     "versions": dict,
     "source": dict,
 }
-OPTIONAL = ("rules",)  # there where a view has any
+OPTIONAL = ("rules", "dtype")  # there where a view has any, and at a cut
 ENGINE = "openvino"
 ANEW = "`dvc repro` trains one that is of this version"
 
@@ -72,7 +72,7 @@ def layers_of(recipe, path):
     found = [parsed(str(layer)) for layer in recipe["layers"]]
     if not found or None in found:
         raise InputError(f"{path} is damaged: its recipe has the layers {recipe['layers']}; {ANEW}")
-    return found
+    return [(name, WHOLE) for name, _ in found] if "dtype" in recipe else found
 
 
 def precision_of(recipe):

@@ -10,8 +10,7 @@ from transfer.features.extraction import batches
 from transfer.features.resizing import Square
 from transfer.features.views import VIEWS
 from transfer.heads import trained
-from transfer.nets import graphs
-from transfer.serving import agreement
+from transfer.serving import agreement, networks
 
 BACKBONES = Path("models/backbones")
 
@@ -83,7 +82,8 @@ def load(path=trained.HEAD, backbones=BACKBONES, batch=BATCH):
     layers = agreement.layers_of(recipe, path)
     agreement.require_backbone(head, path, folder)
     precision = agreement.precision_of(recipe)
-    engine = Engine(graphs.open_pooled(folder, layers, recipe["size"], batch, precision), precision)
+    graph, head = networks.opened(head, folder, layers, recipe["size"], batch, precision)
+    engine = Engine(graph, precision)
     differ = ", ".join(agreement.differences(recipe, engine))
     notes = [f"{path} was trained on slightly other features: here {differ}"] if differ else []
     return Classifier(

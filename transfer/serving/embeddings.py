@@ -1,6 +1,7 @@
 """Packs as one Parquet file, for the tools that read those: one row an image."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from pyarrow import parquet
 
 from transfer.datasets.index import PARTS
 from transfer.errors import InputError
+from transfer.heads import trained
+from transfer.packs import activations, views
 from transfer.packs import reader as packs
-from transfer.packs import views
 from transfer.writing import replacing
 
 BLOCK = 1 << 25  # bytes of features in one row group, which is in memory at a time
@@ -20,6 +22,11 @@ NAMES = {
     "train": "{net}_{dataset}_{per_class}_bottleneck_features_train.p",
     "validation": "{net}_{dataset}_bottleneck_features_validation.p",
     "test": "{net}_{dataset}_bottleneck_features_test.p",
+}
+CUTS = {
+    "train": "{net}_{dataset}_{per_class}_activations_train",
+    "validation": "{net}_{dataset}_activations_validation",
+    "test": "{net}_{dataset}_activations_test",
 }
 
 
@@ -35,6 +42,40 @@ def of_run(net, dataset, per_class):
     return paths
 
 
+def tuned(head, net, dataset, per_class):
+    """[(split, Pack)] of the run that these params describe, whose features are what the tuned tail
+    of `head`, a trained.Head, gives of the images as they are; computed as they are read.
+
+    Raises InputError where a pack or its activations are not there, or are not what the head was
+    trained on.
+    """
+    found = []
+    for part, path in of_run(net, dataset, per_class).items():
+        cut = FOLDER / CUTS[part].format(net=net, dataset=dataset, per_class=per_class)
+        at_cut = activations.read(cut)
+        plain = replace(
+            at_cut, arrays=at_cut.arrays[:1], recipe=activations.of_views(at_cut.recipe, 1)
+        )
+        pack = activations.pack_of(packs.read(path), plain)
+        trained.require_same_source(head, trained.HEAD, pack, cut)
+        found.append((part, replace(pack, features=Embedded(head, pack.features))))
+    return found
+
+
+class Embedded:
+    """float32 [N, d]: what `head` makes of activations [N, h w c], some rows at a time."""
+
+    def __init__(self, head, rows):
+        self._head, self._rows = head, rows
+        self.shape = (len(rows), len(head.arrays["kernel"]))
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, part):
+        return self._head.embedded(self._rows[part])
+
+
 def split_of(path):
     """The part that the name of a pack ends with, as all of ours do, else the name itself."""
     stem = Path(path).stem
@@ -42,8 +83,8 @@ def split_of(path):
 
 
 def write(path, parts):
-    """Writes the packs `parts`, a list of (split, path), one after another to the Parquet file
-    `path`, whole or not at all; returns (rows, D).
+    """Writes the packs `parts`, a list of (split, path), or (split, Pack), one after another to the
+    Parquet file `path`, whole or not at all; returns (rows, D).
 
     Columns: id, label (the class's name), number (the label in the pack), split, group, features,
     float32 [D], of the first view, and features_<view> of each further one; what a foreign pack
@@ -56,7 +97,9 @@ def write(path, parts):
         raise InputError(f"{path} must be the name of a file that ends in .parquet")
     if not path.parent.is_dir():
         raise InputError(f"{path} can't be written: there is no folder {path.parent}; make it")
-    read = [(split, packs.read(pack)) for split, pack in parts]
+    read = [
+        (split, pack if isinstance(pack, packs.Pack) else packs.read(pack)) for split, pack in parts
+    ]
     _require_fit(parts, [pack for _, pack in read])
     first = read[0][1]
     schema = _schema(first, parts[0][1])

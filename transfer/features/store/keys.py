@@ -1,9 +1,12 @@
 """What a feature is filed under: the image's content and the recipe of one view."""
 
+import functools
 import hashlib
 import json
 import re
 from dataclasses import dataclass
+
+import numpy as np
 
 from transfer.errors import InputError
 
@@ -16,6 +19,11 @@ class RecipeKey:
 
     sha256: str
     text: str
+
+    @property
+    def dtype(self):
+        """Of the numbers of a feature."""
+        return dtype_of(self.text)
 
 
 def of_recipe(recipe, view):
@@ -31,6 +39,16 @@ def of_recipe(recipe, view):
         decides["rule"] = recipe["rules"][view]
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return RecipeKey(hashlib.sha256(text.encode()).hexdigest(), text)
+
+
+@functools.lru_cache(maxsize=64)
+def dtype_of(text):
+    """The np.dtype of features by the recipe `text`: the one it says, else float32.
+
+    Raises ValueError or TypeError for one that is no recipe.
+    """
+    recipe = json.loads(text)
+    return np.dtype(recipe.get("dtype", "float32")).newbyteorder("<")
 
 
 def of_image(sha256):

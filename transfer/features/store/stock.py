@@ -17,7 +17,17 @@ class Stock:
     def __init__(self, store, key, contents, folder):
         self._store, self._key, self._all = store, key, contents
         self._computed = np.zeros(len(contents), bool)
-        self._scratch = Scratch(folder, len(contents))
+        self._scratch = Scratch(folder, len(contents), key.dtype)
+
+    @property
+    def count(self):
+        """M."""
+        return len(self._all)
+
+    @property
+    def dtype(self):
+        """Of the features' numbers."""
+        return self._key.dtype
 
     @property
     def computed(self):
@@ -44,7 +54,7 @@ class Stock:
         return np.concatenate(mine)
 
     def put(self, places, features, keep=True):
-        """Takes `features` float32 [n, D] of the pictures at `places`, a list; keep: whether the
+        """Takes `features` [n, D] of the pictures at `places`, a list; keep: whether the
         store is to have them."""
         self._computed[places] = True
         contents = self._contents(places)
@@ -52,7 +62,7 @@ class Stock:
             self._scratch.put(places, features)
 
     def read(self, places, out):
-        """Fills rows of `out` float32 [n, D] with the features of the pictures at `places`; bool
+        """Fills rows of `out` [n, D] with the features of the pictures at `places`; bool
         [n], False where they are nowhere any more."""
         found = self._store.read(self._key, self._contents(places), out)
         held = self._scratch.holds(places)

@@ -6,9 +6,9 @@ time, costs time only.
 Key: sha256 of the image (index.Row.sha256: of what decodes to the pixels) and sha256 of the recipe
 of one view (keys.RecipeKey).  So a copied, moved or renamed image costs nothing, and a feature is
 never served for another network, layer, size, kernel, precision or version.
-Value: float32 [D], with a CRC-32 over key and value.  A torn write or a kill never shows:
-transactions are SQLite's, on disk (fsync) when they end.  What rots later shows by the checksum,
-and is then computed anew.
+Value: [D] of the recipe's dtype, with a CRC-32 over key and value.  A torn write or a kill never
+shows: transactions are SQLite's, on disk (fsync) when they end.  What rots later shows by the
+checksum, and is then computed anew.
 
 Many processes may read and write at once, also of several hosts on a file system with locks;
 claims.py keeps them from computing the same.  A damaged file is renamed to *.damaged and filled
@@ -82,17 +82,18 @@ class Store:
         return list(dict.fromkeys(self._database.read(look, images)))
 
     def read(self, key, images, out):
-        """Fills rows of `out` float32 [n, D] with the features of the n `images`; bool [n], False
+        """Fills rows of `out` [n, D] with the features of the n `images`; bool [n], False
         where there is none or a damaged one, whose row is as it was."""
 
         def look(base):
             found, batches, bad, start = np.zeros(len(images), bool), set(), [], 0
+            size = out.shape[1] * key.dtype.itemsize
             recipe, _ = _recipe(base, key)
             for some in _pieces(images):
                 rows = {image: row for row, image in enumerate(some, start)}
                 for id_, image, batch, checksum, value in _select(base, _FEATURES, recipe, some):
-                    if values.is_sound(key.sha256, image, checksum, value, out.shape[1]):
-                        out[rows[image]] = np.frombuffer(value, "<f4")
+                    if values.is_sound(key.sha256, image, checksum, value, size):
+                        out[rows[image]] = np.frombuffer(value, key.dtype)
                         found[rows[image]] = True
                         batches.add(batch)
                     else:
@@ -111,7 +112,7 @@ class Store:
         return found
 
     def write(self, key, images, features):
-        """Keeps `features` float32 [n, D] of the n `images`, in one transaction; whether it did.
+        """Keeps `features` [n, D] of the n `images`, in one transaction; whether it did.
         Those that are there already stay."""
 
         def put(base):
@@ -121,7 +122,7 @@ class Store:
             now = int(time.time())
             made = base.execute("INSERT INTO batches VALUES (NULL, ?, ?)", (recipe, now))
             for image, feature in zip(images, features, strict=True):
-                value = np.ascontiguousarray(feature, "<f4").tobytes()
+                value = np.ascontiguousarray(feature, key.dtype).tobytes()
                 base.execute(
                     "INSERT OR IGNORE INTO features VALUES (NULL, ?, ?, ?, ?, ?)",
                     (

@@ -20,14 +20,24 @@ class Supply:
 
     contents: V32 [M], the sha256 of each; no two are the same.  compute: called with the places to
     compute of each view, a list of V ascending int64 [n], and a function that gives of a place a
-    list of the views that are still to be computed; yields ([(view, place)], float32 [n, D]).  So
+    list of the views that are still to be computed; yields ([(view, place)], [n, D]).  So
     what several views lack of one picture is computed together.  folder: where features lie
-    meanwhile that the store can't keep.
+    meanwhile that the store can't keep.  wanted: by view, the ascending places of the pictures that
+    it is wanted of, or None for all; None: all of all.
     """
 
-    def __init__(self, store, keys, contents, compute, folder):
+    def __init__(self, store, keys, contents, compute, folder, wanted=None):
         self._stocks = [Stock(store, key, contents, folder) for key in keys]
         self._compute = compute
+        self._wanted = wanted or [None] * len(keys)
+
+    @property
+    def asked(self):
+        """How many features are wanted, each view of a picture counted once."""
+        return sum(
+            stock.count if places is None else len(places)
+            for stock, places in zip(self._stocks, self._wanted, strict=True)
+        )
 
     @property
     def computed(self):
@@ -44,7 +54,7 @@ class Supply:
     def fill(self):
         """Computes what the store lacks, shared with other processes that do the same; returns when
         all is there."""
-        lacking = [stock.lacking() for stock in self._stocks]
+        lacking = self._each(Stock.lacking, self._wanted)
         if any(map(len, lacking)):
             claims = [
                 _Claims(places, stock.claimed)
@@ -61,15 +71,15 @@ class Supply:
 
     def blocks(self, view, places, length):
         """Yields the features of `view` of the pictures at `places`, integers [n], in their order
-        as float32 [.., D], D = `length`, a few MB at a time.  What has gone from the store since
-        `fill` is computed again."""
+        as [.., D] of their recipe's dtype, D = `length`, a few MB at a time.  What has gone from
+        the store since `fill` is computed again."""
         stock = self._stocks[view]
-        for block in pieces(places, max(1, BLOCK // (4 * length))):
-            out = np.empty((len(block), length), np.float32)
+        for block in pieces(places, max(1, BLOCK // (stock.dtype.itemsize * length))):
+            out = np.empty((len(block), length), stock.dtype)
             found = stock.read(block, out)
             if not found.all():
                 # With all else that has gone, since the archive is read once for them together.
-                gone = [one.lacking() for one in self._stocks]
+                gone = self._each(Stock.lacking, self._wanted)
                 gone[view] = np.union1d(gone[view], block[~found])
                 self._run(gone, map(_Listed, gone), keep=False)
                 stock.read(block, out)
@@ -134,7 +144,7 @@ class _Claims(_Listed):
 
 
 def _commits(computed):
-    """Joins pieces of ([(view, place)], float32 [n, D]) to such as are worth a transaction."""
+    """Joins pieces of ([(view, place)], [n, D]) to such as are worth a transaction."""
     rows, found, since = [], [], time.monotonic()
     for some, features in computed:
         rows += some

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from transfer.errors import InputError, unknown
-from transfer.features.store import values
+from transfer.features.store import keys, values
 from transfer.features.store.database import NAME, Database
 
 ACTIONS = ("stat", "gc", "verify")
@@ -66,13 +66,14 @@ def stat(database):
     rows, held = _demand(database.read(look), database, "read")
     lines = [
         str(database.path),
-        f"{sum(row[2] for row in rows):,} features of {len(rows)} recipes, {readable(held)}",
+        f"{sum(row[2] for row in rows):,} features of {len(rows)} recipe{'s' * (len(rows) != 1)}, "
+        f"{readable(held)}",
     ]
     for text, length, count, used in rows:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(used)) if used else "never"
         lines.append(
-            f"{_named(text)}: {count:,} images, D = {length:,}, {readable(4 * length * count)}, "
-            f"last used {when}"
+            f"{_named(text)}: {count:,} images, D = {length:,}, "
+            f"{readable(count * _size(text, length))}, last used {when}"
         )
     return lines
 
@@ -121,9 +122,10 @@ def verify(database):
     while rows := _demand(_after(database, last), database, "read"):
         damaged = [
             (id_,)
-            for id_, key, image, kept, value, length in rows
+            for id_, key, text, image, kept, value, length in rows
             if not (
-                isinstance(image, bytes) and values.is_sound(key or "", image, kept, value, length)
+                isinstance(image, bytes)
+                and values.is_sound(key or "", image, kept, value, _size(text, length))
             )
         ]
         if damaged:
@@ -133,9 +135,9 @@ def verify(database):
 
 
 def _after(database, last):
-    """The next STEP features after the id `last`, with the key and length of their recipes."""
+    """The next STEP features after the id `last`, with key, text and length of their recipes."""
     query = (
-        "SELECT f.id, r.key, f.image, f.checksum, f.value, r.length FROM features f "
+        "SELECT f.id, r.key, r.recipe, f.image, f.checksum, f.value, r.length FROM features f "
         "LEFT JOIN recipes r ON r.id = f.recipe WHERE f.id > ? ORDER BY f.id LIMIT ?"
     )
     return database.read(lambda base: base.execute(query, (last, STEP)).fetchall())
@@ -180,6 +182,14 @@ def _demand(found, database, verb):
     if found is None:
         raise InputError(f"{database.path} can't be {verb}; see the warning and try again")
     return found
+
+
+def _size(text, length):
+    """Bytes of a feature of `length` numbers by the recipe `text`; -1 where there is no such."""
+    try:
+        return keys.dtype_of(text).itemsize * length
+    except (ValueError, TypeError, AttributeError):
+        return -1
 
 
 def _named(text):

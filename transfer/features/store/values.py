@@ -8,10 +8,6 @@ def checksum(key, image, value):
     return zlib.crc32(value, zlib.crc32(image, zlib.crc32(key.encode())))
 
 
-def is_sound(key, image, kept, value, length):
-    """Whether `value` is bytes of `length` float32 and has the checksum `kept`."""
-    return (
-        isinstance(value, bytes)
-        and len(value) == 4 * length
-        and checksum(key, image, value) == kept
-    )
+def is_sound(key, image, kept, value, size):
+    """Whether `value` is `size` bytes and has the checksum `kept`."""
+    return isinstance(value, bytes) and len(value) == size and checksum(key, image, value) == kept

@@ -10,10 +10,13 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from transfer.heads import kinds
+from transfer.heads.methods import tail as tail_
 from transfer.heads.methods import transforms
-from transfer.nets import conversion, pooling
+from transfer.nets import conversion, pooling, tails
 from transfer.nets.local_response import ALPHA, BETA, RADIUS, LocalResponse
 from transfer.nets.networks import keras, ops
+from transfer.serving import networks
 from transfer.serving.exports import keras_views, metadata
 from transfer.serving.exports.plan import operation
 
@@ -53,18 +56,35 @@ def network(plan):
     of the card and the weights in `plan.weights`."""
     keras.utils.clear_session()  # it numbers unnamed layers: equal heads make equal bytes
     names = list(dict.fromkeys(name for name, _ in plan.layers))
+    head, tail = plan.head, None
+    if head.kind == "finetune":
+        tail, head = _tail(plan), networks.dense(head)
+    operations = kinds.named(head.kind).operations(head.arrays)
     image = keras.Input((plan.size, plan.size, 3), dtype="uint8", name="image")
     views = keras_views.stacked(image, plan.views)
     found = _backbone(plan, names)(_pixels(views, plan.card.pixels))
     maps = dict(zip(names, found, strict=True))
-    x = pooling.joined(maps, plan.layers)
-    count, last = len(plan.views), len(plan.operations) - 1
-    for i, (kind, *arrays) in enumerate(plan.operations):
+    if tail is None:
+        x = pooling.joined(maps, plan.layers)
+    else:
+        x = layers.GlobalAveragePooling2D(name="features")(tail(found[0]))
+    count, last = len(plan.views), len(operations) - 1
+    for i, (kind, *arrays) in enumerate(operations):
         name = "probabilities" if i == last and count == 1 else f"head_{i}_{kind}"
         x = operation(OPERATIONS, kind, x, name, *arrays)
     if count > 1:
         x = keras_views.mean(x, count, "probabilities")
     return keras.Model(image, x, name=plan.card.name)
+
+
+def _tail(plan):
+    """keras.Model of the tuned layers of a fine-tuned network."""
+    graph = tail_.graph_of(plan.head.arrays)
+    shape = graph.input(0).get_partial_shape().to_shape()[1:]
+    ((cut, _),) = plan.layers
+    made = tails.build(plan.card, plan.weights, cut, plan.head.selection["upto"], shape)
+    tails.take(made, graph)
+    return tails.plain(made)
 
 
 def _backbone(plan, names):

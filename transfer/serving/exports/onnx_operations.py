@@ -13,6 +13,7 @@ from transfer.serving.exports import onnx_windows as windows
 from transfer.serving.exports.onnx_windows import value
 
 TYPES = {
+    "f16": TensorProto.FLOAT16,
     "f32": TensorProto.FLOAT,
     "i32": TensorProto.INT32,
     "i64": TensorProto.INT64,

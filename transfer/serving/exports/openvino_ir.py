@@ -7,6 +7,7 @@ from transfer.heads import kinds
 from transfer.heads.methods import transforms
 from transfer.nets import graphs
 from transfer.nets.graphs import ops, ov
+from transfer.serving import networks
 from transfer.serving.exports import metadata, openvino_views
 from transfer.serving.exports.plan import operation
 
@@ -35,12 +36,12 @@ def classifier(plan, views=None):
     backbone's sub-graph, pooled and joined as for the features, and the head; where it has several
     views, on all of them in one batch, then their mean; views: their names, None for the plan's."""
     views = plan.views if views is None else views
-    graph = graphs.open_pooled(plan.backbone, plan.layers, plan.size, FREE)
+    graph, head = networks.opened(plan.head, plan.backbone, plan.layers, plan.size, FREE)
     openvino_views.stack(graph, views)
     pooled = [result.input_value(0) for result in graph.get_results()]
     x = ops.concat(pooled, axis=1).output(0) if len(pooled) > 1 else pooled[0]
-    _require_length(x.get_partial_shape()[1].get_length(), plan)
-    for name, *arrays in plan.operations:
+    _require_length(x.get_partial_shape()[1].get_length(), head)
+    for name, *arrays in kinds.named(head.kind).operations(head.arrays):
         x = operation(OPERATIONS, name, x, *arrays).output(0)
     if len(views) > 1:
         x = openvino_views.mean(x, len(views))
@@ -80,8 +81,8 @@ def run(model, images):
     return np.array(compiled(images)[0])
 
 
-def _require_length(length, plan):
-    d, _ = kinds.named(plan.head.kind).sizes(plan.head.arrays)
+def _require_length(length, head):
+    d, _ = kinds.named(head.kind).sizes(head.arrays)
     if length != d:
         raise InputError(
             f"the head takes {d} features an image and the layers of its recipe give {length}; "

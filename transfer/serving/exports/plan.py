@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transfer.downloads import manifests
 from transfer.errors import InputError
-from transfer.heads import kinds, trained
+from transfer.heads import trained
 from transfer.nets import cards
 from transfer.serving import agreement
 
@@ -35,11 +35,6 @@ class Plan:
     def views(self):
         """The names of the views of the input that the head averages over."""
         return self.head.recipe["views"]
-
-    @property
-    def operations(self):
-        """The head as a chain of kinds.OPERATIONS."""
-        return kinds.named(self.head.kind).operations(self.head.arrays)
 
 
 def plan(head=trained.HEAD, models=MODELS):

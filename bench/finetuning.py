@@ -1,0 +1,123 @@
+"""What fine-tuning from cached activations reaches beside the best linear head, and what it takes.
+
+    python -m bench.finetuning [--net inception_mixed8] [--datasets traffic cifar10 flowers]
+        [--cut auto] [--upto auto] [--size auto] [--augmented 0 4] [--epochs auto] [--seeds 0 1 2]
+
+Beside the row `auto` of the table of results (a linear head on what the dataset recommends) one row
+for each number of augmented views: the net tuned on 100 training images a class, from activations
+that no store holds yet.  Seconds: wall time of the stages `extract` (pooled features and
+activations) and `train` as DVC runs them, mean over the seeds.  Accuracy: mean and range over the
+split seeds of the validation part and, where the dataset has an official one, of the test part.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from statistics import fmean
+
+from bench import preparation, processes, table, workspaces
+from bench.looks import size
+from bench.workspaces import ROOT
+from transfer.datasets import sources
+from transfer.downloads import kept
+from transfer.errors import InputError
+from transfer.grids import cells, protocol
+from transfer.grids.figures import mean_and_range
+from transfer.grids.pipeline import METRICS
+from transfer.nets import cards
+
+DATASETS = ("traffic", "cifar10", "flowers")
+PARTS = ("validation", "test")
+
+
+def main(argv=None):
+    argv = sys.argv[1:] if argv is None else argv
+    given = parser().parse_args(argv)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        space = workspaces.made(Path(folder, "workspace"))
+        preparation.net(space, given.net, ["bf16"])
+        for dataset in given.datasets:
+            split = protocol.splits(dataset)[-1]
+            planned = [
+                protocol.Run(given.net, "auto", dataset, split, seed) for seed in given.seeds
+            ]
+            rows.append([split.title, "linear", "-", "-", *accuracies(linear(planned), split)])
+            preparation.fetched(space, dataset)
+            for count in given.augmented:
+                found = [tuned(space, run.settings | asked(given, count)) for run in planned]
+                times = [fmean(one[stage] for one in found) for stage in ("extract", "train")]
+                metrics = [one["metrics"] for one in found]
+                views = f"fine-tuned, {count} augmented views"
+                rows.append([split.title, views, *times, *accuracies(metrics, split)])
+                print(rows[-1], file=sys.stderr)
+    columns = ["dataset", "head", "extract, s", "train, s", "validation, mean (range)"]
+    print(table.head("bench.finetuning", argv))
+    print(table.markdown([*columns, "official test, mean (range)"], rows))
+
+
+def parser():
+    options = argparse.ArgumentParser(prog="python -m bench.finetuning")
+    nets, datasets = cards.known(ROOT / cards.CARDS), sources.known(ROOT / sources.FOLDER)
+    options.add_argument("--net", default="inception_mixed8", choices=nets)
+    options.add_argument("--datasets", nargs="+", default=DATASETS, choices=datasets)
+    options.add_argument("--cut", default="auto")
+    options.add_argument("--upto", default="auto")
+    options.add_argument("--size", type=size, default="auto")
+    options.add_argument("--augmented", type=int, nargs="+", default=(0, 4))
+    options.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text),
+                         default="auto")  # fmt: skip
+    options.add_argument("--seeds", type=int, nargs="+", default=protocol.SEEDS)
+    return options
+
+
+def asked(given, augmented):
+    """{dotted key of params.yaml: value} of a tuned run, beside those of the linear one."""
+    return {
+        "extract.cut": given.cut,
+        "extract.size": given.size,
+        "extract.augmented": augmented,
+        "head.kind": "finetune",
+        "head.upto": given.upto,
+        "head.epochs": given.epochs,
+        "head.batch_size": "auto",
+    }
+
+
+def linear(planned):
+    """The metrics of the `planned` runs; raises InputError where one fails."""
+    outcomes = cells.run([cells.Cell(str(run), run.settings) for run in planned], ROOT)
+    for outcome in outcomes:
+        if outcome.metrics is None:
+            raise InputError(outcome.fault)
+    return [outcome.metrics for outcome in outcomes]
+
+
+def tuned(space, settings):
+    """{extract: seconds, train: seconds, metrics: the dict of metrics.json} of one run, whose
+    features and activations are computed anew."""
+    cold = space.folder / "store"
+    space.stage("index", settings, kept.store_folder())
+    found = {
+        stage: space.stage(stage, settings, cold).seconds for stage in ("extract", "train")
+    }  # fmt: skip
+    space.stage("evaluate", settings, cold)
+    shutil.rmtree(cold)
+    return found | {"metrics": json.loads((space.folder / METRICS).read_text(encoding="utf-8"))}
+
+
+def accuracies(metrics, split):
+    """(validation, test) as texts; a dash for a test part that is none of the publisher's."""
+    return [
+        mean_and_range([one[part]["accuracy"] for one in metrics])
+        if part == "validation" or split.has_test
+        else "-"
+        for part in PARTS
+    ]
+
+
+if __name__ == "__main__":
+    processes.command(main)

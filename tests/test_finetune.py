@@ -1,0 +1,294 @@
+"""Fine-tuning: the tail of a network as a head, from activations at a cut."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+
+from tests.imports import ROOT
+from tests.test_cuts import card_of
+from transfer.errors import InputError
+from transfer.heads import kinds, options, trained
+from transfer.heads.choosing import finetuning
+from transfer.heads.methods import tail as tail_
+from transfer.nets import conversion, networks, tails
+
+keras = networks.keras
+EACH, CLASSES = 12, 3
+
+
+def network_of(net, monkeypatch):
+    """The net, randomised, batch norms too, which `tails.build` then divides."""
+    model = networks.build(card_of(net))
+    networks.randomise(model, 3)
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            values = [
+                rng.uniform(0.5, 1.5, v.shape).astype(np.float32) for v in layer.get_weights()
+            ]
+            layer.set_weights(values)
+    monkeypatch.setattr(conversion, "filled", lambda card, folder: (model, {}))
+    return model
+
+
+def between(model, cut, upto, size=96):
+    """(activations at `cut`, what the network gives at `upto`) of two random images."""
+    images = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype(np.float32)
+    return [
+        keras.Model(model.input, model.get_layer(name).output)(images).numpy()
+        for name in (cut, upto)
+    ]
+
+
+# Tails
+
+
+@pytest.mark.parametrize("net", ["mini", "inception", "resnet", "googlenet", "squeezenet"])
+def test_a_tail_gives_what_the_network_gives(net, monkeypatch):
+    model, card = network_of(net, monkeypatch), card_of(net)
+    cut = list(card.cuts)[-1]
+    upto = card.cuts[cut].upto
+    at, expected = between(model, cut, upto)
+    tail = tails.build(card, None, cut, upto, at.shape[1:])
+    scale = np.abs(expected).max()
+    assert np.abs(tail(at).numpy() - expected).max() < 1e-5 * scale
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in tail.layers)
+    plain = tails.plain(tail)
+    assert np.abs(plain(at).numpy() - expected).max() < 1e-5 * scale
+    other = tails.build(card, None, cut, upto, at.shape[1:])
+    other.set_weights([np.zeros_like(value) for value in other.get_weights()])
+    tails.take(other, tails.converted(tail))
+    assert np.abs(other(at).numpy() - expected).max() < 1e-5 * scale
+
+
+def small(conv):
+    """A network whose batch norm follows `conv(x)`, and where a second one stands alone."""
+    layers = keras.layers
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="cut")(image)
+    x = conv(x)
+    x = layers.BatchNormalization(name="norm", scale=False)(x)
+    x = layers.ReLU()(x)
+    x = layers.BatchNormalization(name="alone")(x)
+    return keras.Model(image, layers.ReLU(name="end")(x))
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        keras.layers.DepthwiseConv2D(3, name="conv", use_bias=False),
+        keras.layers.DepthwiseConv2D(3, name="conv", depth_multiplier=2),
+        keras.layers.Conv2D(6, 3, name="conv"),
+        keras.layers.Conv2D(6, 3, name="conv", activation="relu"),
+        keras.layers.SeparableConv2D(6, 3, name="conv"),
+        lambda x: keras.layers.Add()([keras.layers.Conv2D(4, 1, name="conv")(x), x]),
+    ],
+    ids=["depthwise", "multiplied", "biased", "activated", "separable", "added"],
+)
+def test_batch_norms_are_folded_where_they_can_be(conv, monkeypatch):
+    model = small(conv)
+    rng = np.random.default_rng(2)
+    for layer in model.layers:
+        layer.set_weights([rng.uniform(0.2, 1, v.shape) for v in layer.get_weights()])
+    monkeypatch.setattr(conversion, "filled", lambda card, folder: (model, {}))
+    at, expected = between(model, "cut", "end", 8)
+    tail = tails.build(card_of("mini"), None, "cut", "end", at.shape[1:])
+    np.testing.assert_allclose(tail(at).numpy(), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(tails.plain(tail)(at).numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_where_a_network_can_not_be_divided(monkeypatch):
+    network_of("mini", monkeypatch)
+    build = tails.build
+    with pytest.raises(InputError, match="unknown layer of mini 'blok4'"):
+        build(card_of("mini"), None, "block1", "blok4", (24, 24, 64))
+    with pytest.raises(InputError, match=r"does not lead through block3; choose another head.upto"):
+        build(card_of("mini"), None, "block3", "block1", (6, 6, 160))
+    with pytest.raises(InputError, match="does not lead through block3_conv1_k"):
+        build(card_of("mini"), None, "block3_conv1_kernel", "block4", (6, 6, 160))
+    with pytest.raises(InputError, match="between block3 and block3 of mini there is nothing"):
+        build(card_of("mini"), None, "block3", "block3", (6, 6, 160))
+
+
+# The fit
+
+
+def tail_of():
+    """A tail of two convolutions from [6, 6, 4]."""
+    x = image = keras.Input((6, 6, 4))
+    for number in range(2):
+        x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name=f"c{number}")(x)
+    model = keras.Model(image, x)
+    rng = np.random.default_rng(7)
+    model.set_weights([rng.normal(size=v.shape) * 0.3 for v in model.get_weights()])
+    return model
+
+
+def data(seed=0, each=EACH):
+    """(views, labels): activations [N, 6, 6, 4] in which a class is a direction between neighbours,
+    and noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(each * CLASSES) % CLASSES
+    values = rng.normal(size=(2, len(labels), 6, 6, 4)) * 0.3
+    for label in range(CLASSES):
+        values[:, labels == label, label : label + 3, :, label] += 1.5
+    return tuple(values.astype(np.float16)), labels
+
+
+SETTINGS = {"epochs": 4, "batch_size": 8, "seed": 1, "class_weights": "none", "bar": False}
+
+
+def fitted(**given):
+    views, labels = data()
+    given = SETTINGS | {"validation": (data(1)[0][0], data(1)[1])} | given
+    return finetuning.fit(tail_of(), views, labels, CLASSES, **given)
+
+
+def digest(arrays):
+    return {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+
+
+def test_a_fit_learns_and_is_the_same_bytes_again():
+    found = fitted(epochs=12)
+    assert set(found.curves) == {"loss", "held_loss", "held_acc", "val_loss", "val_acc"}
+    assert found.curves["loss"][-1] < found.curves["loss"][0]
+    assert found.curves["val_acc"][-1] > 0.8
+    views, labels = data(1)
+    p = tail_.probabilities(found.arrays, views[0].reshape(len(labels), -1))
+    assert p.shape == (len(labels), CLASSES)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+    chosen = found.selection["epoch"] - 1
+    assert (p.argmax(axis=1) == labels).mean() == pytest.approx(found.curves["val_acc"][chosen])
+    assert found.curves["held_loss"][chosen] == min(found.curves["held_loss"])
+    again = fitted(epochs=12)
+    assert digest(again.arrays) == digest(found.arrays)
+    assert {name: curve.tolist() for name, curve in again.curves.items()} == {
+        name: curve.tolist() for name, curve in found.curves.items()
+    }
+
+
+def test_validation_has_no_say_and_settings_have():
+    first = digest(fitted().arrays)
+    views, labels = data(2)
+    assert digest(fitted(validation=(views[0], (labels + 1) % CLASSES)).arrays) == first
+    assert digest(fitted(validation=None).arrays) == first
+    for changed in ({"seed": 2}, {"epochs": 5}, {"batch_size": 4}):
+        assert digest(fitted(**changed).arrays) != first
+
+
+def test_a_fit_that_was_killed_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch):
+    whole = fitted()
+    keep = finetuning.Tuning.keep
+
+    def killed(self, path, about, epoch, *rest):
+        keep(self, path, about, epoch, *rest)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(finetuning.Tuning, "keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(place=tmp_path, told="one")
+    steps, step = [], finetuning.Tuning.step
+    monkeypatch.setattr(
+        finetuning.Tuning, "step", lambda self, *given: steps.append(1) or step(self, *given)
+    )
+    monkeypatch.setattr(finetuning.Tuning, "keep", keep)
+    again = fitted(place=tmp_path, told="one")
+    assert len(steps) < 4 * EACH * CLASSES / 8 * 0.6, "two epochs alone"
+    assert digest(again.arrays) == digest(whole.arrays)
+    assert again.curves["loss"].tolist() == whole.curves["loss"].tolist()
+    steps.clear()
+    (tmp_path / "state.npz").write_bytes((tmp_path / "state.npz").read_bytes()[:-100])
+    assert digest(fitted(place=tmp_path, told="one").arrays) == digest(whole.arrays)
+    assert len(steps) > 4 * EACH * CLASSES / 8 * 0.7, "what is kept is damaged"
+    steps.clear()
+    other = fitted(place=tmp_path, told="another")
+    assert len(steps) > 4 * EACH * CLASSES / 8 * 0.7, "what is kept is of another fit"
+    assert digest(other.arrays) == digest(whole.arrays)
+
+
+def test_a_fit_ends_early_where_it_gets_no_better(monkeypatch):
+    losses = iter([3.0, 2.0, 2.5, 2.6, 1.0, 1.0])
+
+    def measured(self, part, *_):
+        return {f"{part}_loss": next(losses) if part == "held" else 0.0, f"{part}_acc": 0.5}
+
+    monkeypatch.setattr(finetuning.Tuning, "measured", measured)
+    found = fitted(epochs=6)
+    assert found.curves["held_loss"].tolist() == [3.0, 2.0, 2.5, 2.6]
+    assert found.selection["epoch"] == 2
+
+
+def test_where_nothing_can_be_held_out_the_last_epoch_is_taken():
+    views, labels = data(each=1)
+    found = finetuning.fit(tail_of(), views, labels, CLASSES, **SETTINGS)
+    assert set(found.curves) == {"loss"}
+    assert (found.selection["epoch"], found.selection["temperature"]) == (4, 1.0)
+    assert found.selection["classes_never_held_out"] == CLASSES
+
+
+def test_activations_that_are_not_finite_are_told():
+    views, labels = data()
+    views[0][3] = np.inf
+    with pytest.raises(InputError, match="the loss stopped being a finite number in epoch 1"):
+        finetuning.fit(tail_of(), views, labels, CLASSES, **SETTINGS)
+
+
+def test_rates():
+    rates = [finetuning._rate(step, 100) for step in range(101)]
+    assert rates[:8] == sorted(rates[:8])
+    assert max(rates) == 1
+    assert rates[8:] == sorted(rates[8:], reverse=True)
+    assert rates[100] == pytest.approx(0)
+
+
+# The head
+
+
+def head_of(arrays, **changes):
+    about = {"kind": "finetune", "net": "n", "dataset": "d", "recipe": {}}
+    return trained.Head(arrays=arrays, classes=["a", "b", "c"], **about | changes)
+
+
+def test_the_head_and_its_file(tmp_path):
+    found = fitted()
+    head_of(found.arrays).save(tmp_path / "head.npz")
+    head = trained.load(tmp_path / "head.npz")
+    views, labels = data(1)
+    flat = views[0].reshape(len(labels), -1)
+    p = head.probabilities((flat,))
+    np.testing.assert_array_equal(p, tail_.probabilities(found.arrays, flat))
+    np.testing.assert_array_equal(head.probabilities((flat[:5],)), p[:5])
+    features = head.embedded(flat)
+    assert features.shape == (len(labels), 8)
+    dense = dataclasses.replace(head, kind="softmax", arrays=tail_.dense(head.arrays))
+    np.testing.assert_allclose(dense.probabilities((features,)), p, rtol=1e-6)
+    with pytest.raises(InputError, match="takes 144 features an image; received 143"):
+        head.probabilities((flat[:, 1:],))
+    for damaged, fault in (
+        ({"network": np.zeros(9, np.uint8)}, "its tail is no network"),
+        ({"kernel": found.arrays["kernel"][1:]}, "don't fit its tail, which gives 8 features"),
+    ):
+        head_of(found.arrays | damaged).save(tmp_path / "bad.npz")
+        with pytest.raises(InputError, match=fault):
+            trained.load(tmp_path / "bad.npz")
+    head_of({"kernel": found.arrays["kernel"]}).save(tmp_path / "bad.npz")
+    with pytest.raises(InputError, match="must hold the arrays network, constants, kernel, bias"):
+        trained.load(tmp_path / "bad.npz")
+
+
+def test_pooled_features_are_not_fine_tuned():
+    given = dict.fromkeys(options.OPTIONS["finetune"], "auto")
+    with pytest.raises(InputError, match=r"set extract.cut: auto"):
+        kinds.fit("finetune", (np.zeros((4, 2)),), np.arange(4) % 2, 2, given)
+
+
+def test_auto_means_what_each_kind_takes():
+    every = {name: "auto" for names in options.OPTIONS.values() for name in names}
+    assert options.given("softmax", every)["epochs"] == 50
+    assert options.given("mlp", every | {"epochs": 7})["epochs"] == 7
+    assert options.given("ridge", every)["strength"] == "auto"
+    assert options.given("finetune", every)["batch_size"] == 32
+    assert (ROOT / "params.yaml").read_text().count("epochs: auto") == 1

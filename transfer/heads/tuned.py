@@ -1,0 +1,75 @@
+"""The head that is a network's own tail: fitted on what the extract stage wrote at a cut.
+
+Imports TensorFlow.
+"""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+
+from transfer.downloads import kept
+from transfer.errors import unknown
+from transfer.heads.choosing import finetuning
+from transfer.nets import cards, networks, tails
+from transfer.nets.networks import keras
+
+ABANDONED = 7 * 24 * 3600  # seconds; no epoch takes so long
+POLICIES = {"bf16": "mixed_bfloat16", "int8": "mixed_bfloat16"}  # else float32
+
+
+def fit(training, views, check, held, card, weights, options):
+    """A fitted.Fitted of `head.kind: finetune`.
+
+    training, check: the packs of the training and validation part (activations.pack_of); views,
+    held: tuples of their activations [N, h, w, c], of each view; card: the path of the net's card;
+    weights: the folder of its weights; options: those of the kind.  A fit that was killed goes on
+    where it was: each epoch lies beside the feature store until the fit has ended.
+
+    Raises InputError for a layer that `options` name and the network has not after the cut.
+    """
+    net = cards.load(card)
+    (cut,) = training.recipe["layers"]
+    if cut not in net.cuts:
+        raise unknown(f"cut of {net.name}", cut, net.cuts)
+    settings = dict(options)
+    upto = settings.pop("upto")
+    upto = net.cuts[cut].upto if upto == "auto" else upto
+    # As the activations were computed: a device without bfloat16 gave none.
+    keras.config.set_dtype_policy(POLICIES.get(training.recipe["precision"], "float32"))
+    tail = tails.build(net, weights, cut, upto, views[0].shape[1:])
+    told = [training.recipe, upto, training.ids.tolist(), training.labels.tolist(), _code()]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    place = _place(digest)
+    found = finetuning.fit(
+        tail,
+        views,
+        training.labels,
+        len(training.classes),
+        groups=training.groups,
+        validation=(held[0], check.labels),
+        place=place,
+        told=digest,
+        **settings,
+    )
+    shutil.rmtree(place, ignore_errors=True)
+    found.selection.update(upto=upto, augmented=len(views) - 1)
+    return found
+
+
+def _code():
+    """What else decides a fit: what fits it."""
+    modules = (Path(module.__file__).read_bytes() for module in (finetuning, tails))
+    return [networks.VERSIONS, *(hashlib.sha256(module).hexdigest() for module in modules)]
+
+
+def _place(digest):
+    """Where a fit is kept until it has ended; what was given up long ago is removed there."""
+    shelf = kept.store_folder() / "tuning"
+    for other in shelf.glob("*"):
+        with contextlib.suppress(OSError):  # another process removed it
+            if time.time() - other.stat().st_mtime > ABANDONED:
+                shutil.rmtree(other)
+    return shelf / digest[:16]
