@@ -25,7 +25,7 @@ def found():
 def test_the_trials(found):
     assert [t.is_tuned for t in found] == [False] * 4 + [True]
     assert {t.settings["split.per_class"] for t in found} == {advice.PART}
-    assert {t.size for t in found} == {77, 128}
+    assert {t.size for t in found} == {86, 144}
     assert {t.settings.get("extract.layers") for t in found[:4]} == {"card", "auto"}
     assert found[4].settings["extract.cut"] == "block1"
     given = {"net": "mini", "extract.cut": "block3", "split.per_class": 9}
@@ -47,7 +47,7 @@ def test_a_clear_gain_is_worth_it(found):
 @pytest.mark.parametrize("tuned", [0.83, 0.5])
 def test_a_gain_within_chance_is_not(found, tuned):
     told = advice.advice(found, [*map(outcome, (0.7, 0.8, 0.75, 0.82)), outcome(tuned)])
-    assert told.startswith("Stay with the linear head (the dataset's layers, 128 px), .820")
+    assert told.startswith("Stay with the linear head (the dataset's layers, 144 px), .820")
     assert "less than twice its standard error" in told
 
 

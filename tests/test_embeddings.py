@@ -26,7 +26,9 @@ COUNTS = {"train": 70, "validation": 30, "test": 0}
 def run(tmp_path, monkeypatch):
     """A workspace with the three packs of a run, the test part empty; the working folder."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text("net: mini\ndataset: sample\nsplit: {per_class: all}\n")
+    (tmp_path / "params.yaml").write_text(
+        "net: mini\ndataset: sample\nsplit: {per_class: all}\nhead: {kind: auto}\n"
+    )
     embeddings.FOLDER.mkdir(parents=True)
     for part in PARTS:
         name = embeddings.NAMES[part].format(net="mini", dataset="sample", per_class="all")

@@ -271,7 +271,7 @@ def damage(path, **changed):
                     json.dumps(dict.fromkeys(trained.ABOUT, "softmaxx") | {"selection": {}})
                 )
             },
-            "unknown head 'softmaxx'; known: softmax, auto, knn",
+            "unknown head 'softmaxx'; known: softmax, auto, finetune",
         ),
     ],
 )
@@ -320,7 +320,7 @@ def test_a_torn_file_is_refused(tmp_path):
 def test_bad_rows_are_refused():
     x, y = blobs()
     for arguments, message in (
-        (("softmaxx", (x,), y, 4), "unknown head 'softmaxx'; known: softmax, auto, knn"),
+        (("softmaxx", (x,), y, 4), "unknown head 'softmaxx'; known: softmax, auto, finetune"),
         (("softmax", (x,), y, 3), r"training labels must lie in 0\.\.2; received 3"),
         (("softmax", (x,), y - 1, 4), "received -1"),
         (("softmax", (x[:9],), y, 4), "9 rows of training features have 70 labels"),
@@ -346,7 +346,8 @@ def workspace(tmp_path, monkeypatch):
     """A folder with params.yaml and two packs; its main() writes models/head.npz."""
     monkeypatch.chdir(tmp_path)
     head = "kind: softmax, epochs: 4, batch_size: 16, seed: 0, hidden: 8"
-    chosen = "transform: auto, strength: auto, neighbours: auto, folds: 3, class_weights: none"
+    chosen = "transform: auto, strength: auto, neighbours: auto"
+    chosen += ", folds: 3, class_weights: none, upto: auto"
     (tmp_path / "params.yaml").write_text(
         f"head: {{{head}, initializer: truncated_normal, {chosen}}}\n"
     )
@@ -356,9 +357,9 @@ def workspace(tmp_path, monkeypatch):
 
 
 def run_stage(folder):
-    train_stage.main(
-        train=folder / "train.p", validation=folder / "validation.p", head=folder / "head.npz"
-    )
+    unused = dict.fromkeys(("train_cut", "validation_cut", "card", "weights"))
+    packs = {part: folder / f"{part}.p" for part in ("train", "validation")}
+    train_stage.main(**packs, **unused, head=folder / "head.npz")
 
 
 def test_the_stage_trains_and_says_untrained(workspace, capsys):
@@ -430,5 +431,5 @@ def test_packs_of_two_recipes_are_refused(workspace):
 def test_an_unknown_kind_is_refused(workspace):
     text = (workspace / "params.yaml").read_text()
     (workspace / "params.yaml").write_text(text.replace("softmax", "mpl"))
-    with pytest.raises(InputError, match="unknown head 'mpl'; known: mlp, auto, knn"):
+    with pytest.raises(InputError, match="unknown head 'mpl'; known: mlp, auto, finetune, knn"):
         run_stage(workspace)

@@ -141,7 +141,7 @@ KERASS = [net for net in cards.known() if card_of(net).builder.startswith("keras
 
 @pytest.mark.parametrize("net", KERASS)
 def test_pixels_as_keras_prepares_them(net):
-    card = dataclasses.replace(card_of(net), multi=(), layer="same")
+    card = dataclasses.replace(card_of(net), multi=(), cuts={}, layer="same")
     reference = REFERENCES[card.builder]
     image = keras.Input((5, 7, 3) if card.include_top else (None, None, 3))
     identity = keras.Model(image, layers.Activation("linear", name="same")(image))
@@ -304,7 +304,7 @@ def test_real_weights_recognise_real_photos(built, mirror, net, photo, expected)
     networks.load(model, weights.read(mirror / card.weights[0].name), card.weights[0].name)
     pixels = decoder.decode((mirror / "images" / photo).read_bytes())
     image = Square(card.size, card.resize)(pixels)[None]
-    card = dataclasses.replace(card, multi=(), layer=model.layers[-1].name)
+    card = dataclasses.replace(card, multi=(), cuts={}, layer=model.layers[-1].name)
     (probabilities,) = networks.with_pixels(model, card).predict(image, verbose=0)[None]
     index = json.loads((mirror / "imagenet_class_index.json").read_text())
     found = {index[str(i)][1]: p for i, p in enumerate(probabilities[0])}

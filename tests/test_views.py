@@ -191,7 +191,7 @@ FILE = "data/datasets/mine/source.yaml"
         (
             {"any": {"layers": ["mixed8"]}},
             {},
-            "unknown layer of mini 'mixed8'; known: block2, block3, block4, features "
+            "unknown layer of mini 'mixed8'; known: block1, block2, block3, block4, features "
             f"(recommend.any.layers in {FILE} asks for it: correct it there, or choose "
             "extract.layers)",
         ),

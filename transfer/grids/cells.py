@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from transfer.downloads import kept
@@ -39,7 +39,7 @@ class Outcome:
     cell: Cell
     metrics: dict | None
     fault: str = ""
-    seconds: float | None = None
+    seconds: float | None = field(default=None, compare=False)
 
 
 def run(cells, root="."):
