@@ -279,7 +279,7 @@ def test_an_image_is_decoded_once_for_all_views_that_it_lacks(backbone, monkeypa
     asked = [[0, 1, 2], [1], [0, 2], [2, 0, 1]]
     photos = zip(range(4), asked, images(PHOTOS[:4]), strict=True)
     found = list(extraction.computed(photos, lambda: compiled, square, names))
-    assert decoded == members[:4]
+    assert sorted(decoded) == members[:4]  # by threads, in any order
     assert [key for keys, _ in found for key in keys] == [
         (view, place) for place, views in enumerate(asked) for view in views
     ]
