@@ -7,7 +7,7 @@ import yaml
 
 from stages import check
 from tests.imports import ROOT
-from tests.workspace import Workspace, pictures
+from tests.workspace import Workspace, save_pictures
 from transfer.datasets import sources
 from transfer.errors import InputError
 from transfer.nets import cards
@@ -100,11 +100,8 @@ def repo(tmp_path_factory):
     space.call("git", "init", "-q")
     space.call("dvc", "repro", "check")
     space.commit()
-    for member, picture in pictures(0):
-        for name in ("mine", "own"):
-            path = folder / sources.FOLDER / name / member
-            path.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(path)
+    for name in ("mine", "own"):
+        save_pictures(folder / sources.FOLDER / name, 0)
     return space
 
 

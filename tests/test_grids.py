@@ -12,7 +12,7 @@ from bench.workspaces import cloned
 from tests import tiny_repository
 from tests.command_line import command
 from tests.imports import ROOT
-from tests.workspace import pictures
+from tests.workspace import save_pictures
 from transfer import params
 from transfer.datasets import sources
 from transfer.errors import InputError
@@ -210,10 +210,7 @@ def test_a_wrong_option_is_one_sentence(tmp_path, words, status, sentence):
 def test_the_projects_own_stages_make_a_budget(tmp_path):
     """In a clone, on tiny images, with the card `mini`."""
     root = cloned(tmp_path / "repo")
-    for member, picture in pictures(0):
-        path = root / "data/datasets/mine" / member
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+    save_pictures(root / "data/datasets/mine", 0)
     before = {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
     given = {"dataset": "mine", "net": "mini", "head.kind": "softmax", "extract.precision": "f32"}
     told = budget.write(given, [2, "all"], [0], "validation", root, tmp_path / "reports")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.imports import ROOT
-from tests.workspace import Workspace, pictures
+from tests.workspace import Workspace, save_pictures
 from transfer.datasets import copies, sources
 from transfer.errors import InputError
 
@@ -15,10 +15,7 @@ PLACE = Path("data/datasets")
 
 
 def photos(folder, seed=0):
-    for member, picture in pictures(seed):
-        path = folder / member
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+    save_pictures(folder, seed)
     return folder
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.workspaces import cloned
 from tests.imports import ROOT
-from tests.workspace import Workspace, pictures
+from tests.workspace import Workspace, pictures, save_pictures
 from transfer.nets import cards
 
 MINI = cards.load(ROOT / cards.CARDS / "mini.yaml")
@@ -23,10 +23,7 @@ MINI = cards.load(ROOT / cards.CARDS / "mini.yaml")
 def made(tmp_path_factory):
     """The project's files as git would clone them, two tiny datasets added, committed."""
     folder = cloned(tmp_path_factory.mktemp("pipeline") / "repo")
-    for member, picture in pictures(0):
-        path = folder / "data/datasets/mine" / member
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+    save_pictures(folder / "data/datasets/mine", 0)
     mirror = folder.parent / "mirror"
     mirror.mkdir()
     with zipfile.ZipFile(mirror / "cold.zip", "w") as archive:

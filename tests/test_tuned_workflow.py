@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from bench.workspaces import cloned
-from tests.workspace import CLASSES, EACH, Workspace, pictures
+from tests.workspace import CLASSES, EACH, Workspace, save_pictures
 
 SETTINGS = (
     "extract.cut=block3", "extract.augmented=1", "extract.size=48", "head.kind=finetune",
@@ -24,10 +24,7 @@ SET = [word for setting in SETTINGS for word in ("-S", setting)]
 def tuned(tmp_path_factory):
     """The repository with a dataset of 30 pictures, on which mini was tuned."""
     folder = cloned(tmp_path_factory.mktemp("tuned") / "repo")
-    for member, picture in pictures(0):
-        path = folder / "data/datasets/mine" / member
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+    save_pictures(folder / "data/datasets/mine", 0)
     text = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(text.replace("dataset: sample", "dataset: mine"))
     space = Workspace(folder, folder.parent / "store")

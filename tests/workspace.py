@@ -23,6 +23,14 @@ def pictures(seed):
             yield f"{name}/{i}.png", Image.fromarray(pixels)
 
 
+def save_pictures(folder, seed):
+    """Writes `pictures` into class folders in `folder`."""
+    for member, picture in pictures(seed):
+        path = folder / member
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+
+
 class Workspace:
     """A git repository of the project's files, with `dvc` and `git` to call in it."""
 

@@ -233,9 +233,8 @@ class Tuning:
     def _of_rows(self, view, rows, step=64):
         found = [np.zeros((0, self._mean.shape[0]), np.float32)]
         for start in range(0, len(rows), step):
-            x = np.asarray(view[np.sort(rows[start : start + step])])
-            order = np.argsort(np.argsort(rows[start : start + step]))
-            found.append(self._forward(tf.constant(x)).numpy()[order])
+            x = np.asarray(view[rows[start : start + step]])
+            found.append(self._forward(tf.constant(x)).numpy())
         return np.concatenate(found)
 
     def _variables(self):
