@@ -61,11 +61,12 @@ def main(
                 activations.write_nothing(folder)
             return
         # Training alone is augmented: what is measured on are images as they are.
-        first, *augmented = at_cut.views
-        wanted = [None, *[np.unique(parts[0].places)] * len(augmented)]
+        plain = choice.views
+        augmented = at_cut.views[len(plain) :]
+        wanted = [None] * len(plain) + [np.unique(parts[0].places)] * len(augmented)
         with outputs.opened(origin, at_cut, features, wanted) as found:
             for part, folder in zip(parts, folders, strict=True):
-                seen = at_cut.views if part is parts[0] else (first,)
+                seen = at_cut.views if part is parts[0] else plain
                 activations.write(
                     folder,
                     activations.of_views(found.recipe, len(seen)),

@@ -82,18 +82,27 @@ def test_a_cut_is_chosen():
     found = chosen(cut="auto")
     assert found.layers == (("block1", WHOLE),)
     assert (found.views, found.flip) == (("plain", "plain+1", "plain+2"), False)
-    assert chosen(cut="auto", recommend={"mini": {"cut": "block3"}}).layers[0][0] == "block3"
-    assert chosen(cut="block2", recommend={"mini": {"cut": "block3"}}).layers[0][0] == "block2"
+    advised = {"mini": {"size": 96, "tuned": {"cut": "block3", "size": 48}}}
+    found = chosen(cut="auto", recommend=advised)
+    assert (found.layers[0][0], found.size) == ("block3", 48)
+    found = chosen(cut="block2", size=64, recommend=advised)
+    assert (found.layers[0][0], found.size) == ("block2", 64)
+    source = sources.Source("mine", "own", recommend=advised)
+    assert choices.choose(card_of("mini"), source, GIVEN | {"extract.size": "auto"}).size == 96
     assert chosen(cut="auto", augmented=0).views == ("plain",)
     turned = chosen(cut="auto", flip=True, views=["flipped", "contrast"], augmented=1)
-    assert (turned.views, turned.flip) == (("contrast", "contrast+1"), True)
+    assert (turned.views, turned.flip) == (("flipped", "contrast", "contrast+1"), True)
+    both = chosen(cut="auto", views=["plain", "contrast"], augmented=2).views
+    assert both == ("plain", "contrast", "plain+1", "plain+2", "contrast+1", "contrast+2")
 
 
 def test_a_cut_that_is_not_there():
     with pytest.raises(InputError, match="unknown cut of mini 'blok1'; known: block1"):
         chosen(cut="blok1")
     with pytest.raises(InputError, match="unknown cut of mini 'gone'"):
-        chosen(cut="auto", recommend={"mini": {"cut": "gone"}})
+        chosen(cut="auto", recommend={"mini": {"tuned": {"cut": "gone"}}})
+    with pytest.raises(InputError, match=r"unknown view 'up'.*\(recommend.mini.tuned.views in "):
+        chosen(cut="auto", views="auto", recommend={"mini": {"tuned": {"views": ["up"]}}})
     with pytest.raises(InputError, match="unknown net whose card lists cuts 'alexnet'; known: "):
         chosen("alexnet", cut="auto")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -142,7 +143,7 @@ SETTINGS = {"epochs": 4, "batch_size": 8, "seed": 1, "class_weights": "none", "b
 
 def fitted(**given):
     views, labels = data()
-    given = SETTINGS | {"validation": (data(1)[0][0], data(1)[1])} | given
+    given = SETTINGS | {"validation": (data(1)[0][:1], data(1)[1])} | given
     return finetuning.fit(tail_of(), views, labels, CLASSES, **given)
 
 
@@ -172,7 +173,7 @@ def test_a_fit_learns_and_is_the_same_bytes_again():
 def test_validation_has_no_say_and_settings_have():
     first = digest(fitted().arrays)
     views, labels = data(2)
-    assert digest(fitted(validation=(views[0], (labels + 1) % CLASSES)).arrays) == first
+    assert digest(fitted(validation=(views[:1], (labels + 1) % CLASSES)).arrays) == first
     assert digest(fitted(validation=None).arrays) == first
     for changed in ({"seed": 2}, {"epochs": 5}, {"batch_size": 4}):
         assert digest(fitted(**changed).arrays) != first
@@ -210,14 +211,15 @@ def test_a_fit_that_was_killed_goes_on_and_ends_in_the_same_bytes(tmp_path, monk
 
 
 def test_a_fit_ends_early_where_it_gets_no_better(monkeypatch):
-    losses = iter([3.0, 2.0, 2.5, 2.6, 1.0, 1.0])
+    monkeypatch.setattr(finetuning, "_tried", lambda *_: 1e-3)
+    losses = iter([3.0, 2.0, 2.5, 2.6, 2.7, 1.0])
 
     def measured(self, part, *_):
         return {f"{part}_loss": next(losses) if part == "held" else 0.0, f"{part}_acc": 0.5}
 
     monkeypatch.setattr(finetuning.Tuning, "measured", measured)
     found = fitted(epochs=6)
-    assert found.curves["held_loss"].tolist() == [3.0, 2.0, 2.5, 2.6]
+    assert found.curves["held_loss"].tolist() == [3.0, 2.0, 2.5, 2.6, 2.7]
     assert found.selection["epoch"] == 2
 
 
@@ -232,8 +234,32 @@ def test_where_nothing_can_be_held_out_the_last_epoch_is_taken():
 def test_activations_that_are_not_finite_are_told():
     views, labels = data()
     views[0][3] = np.inf
-    with pytest.raises(InputError, match="the loss stopped being a finite number in epoch 1"):
+    with pytest.raises(InputError, match="the loss stopped being a finite number in epoch "):
         finetuning.fit(tail_of(), views, labels, CLASSES, **SETTINGS)
+
+
+def test_a_loss_that_is_not_finite_is_told(monkeypatch):
+    monkeypatch.setattr(finetuning.Tuning, "step", lambda *_: math.nan)
+    with pytest.raises(InputError, match="the loss stopped being a finite number in epoch 1"):
+        fitted()
+
+
+def test_the_rate_is_the_best_of_short_trials(monkeypatch):
+    losses = iter([0.5, math.nan, 0.4])
+    starts, run = [], finetuning._Training.run
+
+    def judged(self, views, labels, rows):
+        return np.full(len(rows), next(losses, 1.0)), np.ones(len(rows), bool)
+
+    def seen(self, tuning, *given):
+        starts.append(digest({str(i): v for i, v in enumerate(tuning.state())}))
+        return run(self, tuning, *given)
+
+    monkeypatch.setattr(finetuning.Tuning, "judged", judged)
+    monkeypatch.setattr(finetuning._Training, "run", seen)
+    assert fitted().selection["rate"] == finetuning.RATES[2]
+    assert starts[0] == starts[1] == starts[2] == starts[3], "each trial, and then the fit"
+    assert starts[4] != starts[3]
 
 
 def test_rates():

@@ -60,11 +60,7 @@ def test_auto_is_least_squares_unless_logistic_is_clearly_better():
 
 
 def test_a_difference_that_one_group_makes_is_not_clear():
-    def judged(losses):
-        losses = np.array(losses, np.float32)
-        return candidates.Judged("none", 1, 0.5, float(losses.mean()), 1.0, losses)
-
-    a, b = judged([0.0] * 8 + [0.1] * 4), judged([0.6] * 4 + [0.0] * 8)
+    a, b = np.array([0.0] * 8 + [0.1] * 4), np.array([0.6] * 4 + [0.0] * 8)
     assert candidates.is_clearly_better(a, b, np.arange(12))
     assert not candidates.is_clearly_better(a, b, np.arange(12) // 4)
     assert not candidates.is_clearly_better(a, b, np.zeros(12, int))

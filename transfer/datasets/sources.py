@@ -9,7 +9,8 @@
     render: {...}                    # instead of files: what sample.render is given
     split: {validation: 0.2, test: 0.2}
     flip: true                       # mirroring keeps the label
-    recommend: {any or <net>: {layers: [...] or multi, size: 96, views: [plain], cut: NAME}}
+    recommend: {any or <net>: {layers: [...] or multi, size: 96, views: [plain],
+        tuned: {cut: NAME, and the same, for runs with a cut}}}
 
 Where neither `files` nor `render` stands, the folder's own images are the dataset; the folder may
 be a link to where they lie.
@@ -27,6 +28,7 @@ FOLDER = Path("data/datasets")
 NAME = "source.yaml"
 NEAR = "_near"  # what dvc.yaml adds to a dataset's name for its near-duplicates
 RENDERED = "sample.zip"  # the one archive that a rendered dataset has in its raw folder
+_ADVICE = ("layers", "size", "views")
 KEYS = tuple("title licence homepage layout classes files render split flip recommend".split())
 NUMBERED = ("gtsrb", "pickled")  # layouts whose files know classes by numbers alone
 FRACTION = 0.2  # of a class, for each part that the dataset neither has nor gives a fraction for
@@ -158,15 +160,21 @@ def _fractions(tree):
 def _recommend(tree):
     for net in tree.value:
         below = tree.below(net)
-        below.expect_keys("layers", "size", "views", "cut")
-        for key, words in (("layers", ("card", "multi")), ("views", ())):
-            given = below.value.get(key)
-            if given in words:
-                continue
-            if not all(isinstance(name, str) for name in below.get(key, list, [])):
-                raise below.fault("needs a list of names", key)
-        below.get("cut", str, "")
-        size = below.get("size", int, 1)
-        if isinstance(size, bool) or size < 1:
-            raise below.fault("needs a number of pixels", "size")
+        below.expect_keys(*_ADVICE, "tuned")
+        _require_advice(below)
+        tuned = below.below("tuned")
+        tuned.expect_keys(*_ADVICE, "cut")
+        _require_advice(tuned)
+        tuned.get("cut", str, "")
     return tree.value
+
+
+def _require_advice(tree):
+    for key, words in (("layers", ("card", "multi")), ("views", ())):
+        if tree.value.get(key) in words:
+            continue
+        if not all(isinstance(name, str) for name in tree.get(key, list, [])):
+            raise tree.fault("needs a list of names", key)
+    size = tree.get("size", int, 1)
+    if isinstance(size, bool) or size < 1:
+        raise tree.fault("needs a number of pixels", "size")

@@ -2,6 +2,7 @@
 this machine."""
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from transfer.datasets import sources
 from transfer.errors import InputError, unknown
@@ -34,24 +35,23 @@ def choose(card, source, given):
     `extract.*` by dotted key.
 
     auto: what the source recommends for this net, else for `any`, else the card's own and the plain
-    view.
+    view; with `extract.cut` what it recommends there under `tuned`, before the rest.
     Raises InputError for a layer, view, kernel or engine that is not there, for a layer or a
     view that stands twice, and for the flipped view where mirroring does not keep the label.
     """
     if card.resize not in KERNELS:
         raise unknown(f"resize kernel in the card of {card.name}", card.resize, KERNELS)
-    net = card.name if source.recommend.get(card.name) else "any"
-    advice = source.recommend.get(net) or {}
+    advice = _advice(card, source, given)
 
     def settled(key, otherwise, read):
         asked = given[f"extract.{key}"]
         if asked != "auto" or key not in advice:
             return read(otherwise if asked == "auto" else asked)
         try:
-            return read(advice[key])
+            return read(advice[key][1])
         except InputError as fault:
             raise InputError(
-                f"{fault} (recommend.{net}.{key} in {_file(source)} asks for it: correct it there, "
+                f"{fault} ({advice[key][0]} in {_file(source)} asks for it: correct it there, "
                 f"or choose extract.{key})"
             ) from None
 
@@ -68,8 +68,8 @@ def choose(card, source, given):
 
 def choose_cut(card, source, given, choice):
     """The Choice of the activations at `extract.cut` that go with `choice`, or None where that is
-    empty: of the first view of `choice` that is not flipped, and of `extract.augmented` augmented
-    ones of it.
+    empty: of its views, and of `extract.augmented` augmented ones of each of them, flipped aside
+    (an augmented one of plain may be mirrored too).
 
     auto: the cut that the source recommends for this net, else the first that the card lists.
     Raises InputError for a cut that the card does not list.
@@ -81,16 +81,26 @@ def choose_cut(card, source, given, choice):
         having = [name for name in cards.known() if cards.load(cards.CARDS / f"{name}.yaml").cuts]
         raise unknown("net whose card lists cuts", card.name, having)
     if cut == "auto":
-        cut = source.recommend.get(card.name, {}).get("cut", next(iter(card.cuts)))
+        _, cut = _advice(card, source, given).get("cut", ("", next(iter(card.cuts))))
     if cut not in card.cuts:
         raise unknown(f"cut of {card.name}", cut, card.cuts)
-    view = next((view for view in choice.views if view != "flipped"), "plain")
+    count = given["extract.augmented"]
+    augmented = [rules.augmented(view, count) for view in choice.views if view != "flipped"]
     return replace(
         choice,
         layers=((cut, WHOLE),),
-        views=(view, *rules.augmented(view, given["extract.augmented"])),
+        views=(*choice.views, *chain.from_iterable(augmented)),
         flip=source.flip,
     )
+
+
+def _advice(card, source, given):
+    """{key: (its place in the source file, value)} of what `source` recommends for the net."""
+    net = card.name if source.recommend.get(card.name) else "any"
+    found = dict(source.recommend.get(net) or {})
+    tuned = found.pop("tuned", {}) if given["extract.cut"] is not None else {}
+    advice = {key: (f"recommend.{net}.{key}", value) for key, value in found.items()}
+    return advice | {key: (f"recommend.{net}.tuned.{key}", v) for key, v in tuned.items()}
 
 
 def _layers(card, asked):

@@ -61,10 +61,9 @@ def trials(settings, root="."):
     flat = workspaces.flat(workspaces.parameters(root, settings))
     card = cards.load(root / cards.CARDS / f"{flat['net']}.yaml")
     source = sources.load(root / sources.FOLDER / flat["dataset"])
-    asked = choices.choose(card, source, flat)
-    cut = choices.choose_cut(
-        card, source, flat | {"extract.cut": flat["extract.cut"] or "auto"}, asked
-    )
+    asked = choices.choose(card, source, flat | {"extract.cut": None})
+    cutting = flat | {"extract.cut": flat["extract.cut"] or "auto"}
+    cut = choices.choose_cut(card, source, cutting, choices.choose(card, source, cutting))
     budget = flat["split.per_class"]
     budget = PART if budget == "all" else min(PART, budget)
     smaller = max(16, round(asked.size * SMALLER))
@@ -88,16 +87,15 @@ def trials(settings, root="."):
     ((name, _),) = cut.layers
     found.append(
         Trial(
-            f"fine-tuned from {name}, {asked.size} px",
+            f"fine-tuned from {name}, {cut.size} px",
             {
                 "split.per_class": budget,
                 "extract.cut": name,
-                "extract.size": asked.size,
                 "head.kind": "finetune",
                 "head.epochs": EPOCHS,
                 "head.batch_size": "auto",
             },
-            asked.size,
+            cut.size,
             f"from {name}",
         )
     )

@@ -49,13 +49,14 @@ def fit(training, views, check, held, card, weights, options):
         training.labels,
         len(training.classes),
         groups=training.groups,
-        validation=(held[0], check.labels),
+        plain=len(held),
+        validation=(held, check.labels),
         place=place,
         told=digest,
         **settings,
     )
     shutil.rmtree(place, ignore_errors=True)
-    found.selection.update(upto=upto, augmented=len(views) - 1)
+    found.selection.update(upto=upto, augmented=len(views) - len(held))
     return found
 
 

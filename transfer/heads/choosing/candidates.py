@@ -37,9 +37,9 @@ def rank(judged):
 # candidates within one standard error the simpler is taken.  Images of one group are alike, so the
 # error is that of a mean over groups.
 def is_clearly_better(one, other, groups):
-    """Whether a Judged has less held-out loss than another by more than the standard error of the
-    difference; groups: integers [n] of the held-out images."""
-    difference = (other.losses - one.losses).astype(np.float64)
+    """Whether the losses [n] of one are less than those of another by more than the standard error
+    of the difference; groups: integers [n] of the same held-out images."""
+    difference = (other - one).astype(np.float64)
     gain, n = difference.mean(), len(np.unique(groups))
     if n < 2:
         return False  # one group tells nothing of others

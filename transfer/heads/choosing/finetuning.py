@@ -2,20 +2,27 @@
 
 The front stays as it is, so what it gives is computed once (transfer.packs.activations); an epoch
 sees of each image one of its views, drawn anew, moved by up to a cell.  The tail ends in its mean
-over the area, standardised once and for all, dropout, and a dense layer.  Imports TensorFlow.
+over the area, standardised once and for all, dropout, and a dense layer, which begins as a ridge
+head on the same (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features": from random
+weights its first gradients would spoil what the tail knows).  What is measured, and
+kept in the end, are running averages of the weights (Polyak and Juditsky 1992), which are better
+than the weights of any one step and change less from epoch to epoch.  Imports TensorFlow.
 """
 
+import contextlib
 import json
 import math
 import zipfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from transfer.errors import InputError
-from transfer.heads.choosing import folds, temperature
+from transfer.heads.choosing import candidates, folds, temperature
+from transfer.heads.choosing import selection as selection_
 from transfer.heads.fitted import Fitted
 from transfer.heads.methods import tail as tail_
 from transfer.heads.methods import weights as weights_
@@ -24,40 +31,51 @@ from transfer.nets.networks import keras
 from transfer.nets.networks import tensorflow as tf
 from transfer.writing import replacing
 
-RATE, HEAD_RATE = 5e-4, 1e-3  # of the tail's weights, and of the dense layer's
+RATES = (1e-4, 3e-4, 1e-3)  # of the tail's weights, of which one is chosen by trials
+HEAD_RATE = 2  # of the dense layer, in rates of the tail
+TRIAL = 40  # steps of a trial
 WARM_UP = 0.08  # of all steps
 WEIGHT_DECAY, DROPOUT, SMOOTHING, LONGEST = 0.02, 0.4, 0.1, 5.0  # the last of a gradient
-PATIENCE = 2  # epochs without a better one that end it
+AVERAGED = 100  # steps: a running average forgets a step's weights by 1 / AVERAGED in each further
+PATIENCE = 3  # epochs without a better one that end it
+FOLDS = 5  # of the ridge head that the dense layer begins as
+START = 5000  # rows, at most, that it is fitted to, and that features are standardised by
 HELD_OUT = 10  # of so many folds one is held out, to choose the epoch and the temperature by
 FLOOR = 0.1  # of the mean standard deviation of features: a smaller one is divided by this instead
 
 
 def fit(
     tail, views, labels, n_classes, *, epochs, batch_size, seed, class_weights,
-    groups=None, validation=None, place=None, told=None, bar=True,
+    plain=1, groups=None, validation=None, place=None, told=None, bar=True,
 ):  # fmt: skip
     """A fitted.Fitted of the tail and a dense layer on its mean.
 
     tail: keras.Model from [N, h, w, c] to [N, h', w', d], of nets.tails, trained in place; views: a
-    tuple of V arrays [N, h, w, c], the first of the images as they are, may be memory-mapped;
-    labels, groups: integers [N] and strings [N]; validation: None or (view [M, h, w, c], labels
-    [M]), for curves alone; place: a folder in which each epoch is kept until the fit has ended, so
-    that a fit that was killed goes on there and ends in the same weights; told: what else decides
-    the fit, plain values: a place of another fit is not gone on from.
-    Raises InputError where the loss is not finite.
+    tuple of V arrays [N, h, w, c], the first `plain` of the images as they are, over which
+    probabilities are averaged, may be memory-mapped; labels, groups: integers [N] and strings [N];
+    validation: None or (the same plain views of M images, labels [M]), for curves alone; place: a
+    folder in which each epoch is kept until the fit has ended, so that a fit that was killed goes
+    on there and ends in the same weights; told: what else decides the fit, plain values: a place of
+    another fit is not gone on from.
+    Raises InputError where activations or the loss are not finite, or there is one class alone.
     """
     dealt = folds.dealt(labels, groups, HELD_OUT, seed)
     held = np.flatnonzero(dealt.held == 0)
     rows = np.flatnonzero(dealt.held != 0)
-    tuning = Tuning(tail, n_classes, seed)
     weights = weights_.of_classes(labels[rows], n_classes, class_weights).astype(np.float32)
+    training = _Training(views, labels, weights, batch_size, seed)
+    looks = views[:plain]
     steps = math.ceil(len(rows) / batch_size)
     state, curves, best, begun = place and place / "state.npz", [], None, 0
     about = json.dumps([told, epochs, batch_size, seed, class_weights], sort_keys=True)
+    tuning = Tuning(tail, n_classes, seed)
     if state and state.is_file() and (found := tuning.restored(state, about)):
-        begun, curves, best = found
+        begun, rate, curves, best = found
     else:
-        tuning.standardise(views[0], rows)
+        some = np.sort(np.random.default_rng(seed).permutation(rows)[:START])
+        units = np.arange(len(labels)) if groups is None else np.asarray(groups)
+        tuning.start(views[0], some, labels[some], units[some], class_weights, seed)
+        rate = _tried(tuning, training, rows, looks, held, units[held])
     with tqdm(
         desc="finetune", total=epochs * steps, initial=begun * steps, disable=None if bar else True,
         unit="batch", leave=False,
@@ -65,37 +83,32 @@ def fit(
         for epoch in range(begun, epochs):
             if _is_over(curves):
                 break
-            rng = np.random.default_rng([seed, epoch])
-            order = rng.permutation(rows)
-            seen = rng.integers(len(views), size=len(order))
-            batches = [slice(i, i + batch_size) for i in range(0, len(order), batch_size)]
-            losses = []
-            for number, (some, x) in enumerate(_read(views, order, seen, batches)):
-                rate = _rate(epoch * steps + number, epochs * steps)
-                move = rng.integers(-1, 2, 2)
-                y = labels[order[some]]
-                losses.append(tuning.step(x, y, weights[y], rate, move, [seed, epoch, number]))
+
+            def rate_of(number, done=epoch * steps):
                 shown.update()
-            means = {"loss": float(np.mean(losses))}
+                return rate * _rate(done + number, epochs * steps)
+
+            means = {"loss": training.run(tuning, rows, steps, rate_of, epoch)}
             if not math.isfinite(means["loss"]):
                 raise InputError(
                     f"the loss stopped being a finite number in epoch {epoch + 1}; the activations "
                     "hold values that are not finite, or too large"
                 )
-            if len(held):
-                means |= tuning.measured("held", views[0], labels, held)
-            if validation is not None and len(validation[1]):
-                means |= tuning.measured("val", *validation, np.arange(len(validation[1])))
-            curves.append(means)
-            if _best(curves) == epoch:
-                best = tuning.values()
+            with tuning.averaged():
+                if len(held):
+                    means |= tuning.measured("held", looks, labels, held)
+                if validation is not None and len(validation[1]):
+                    means |= tuning.measured("val", *validation, np.arange(len(validation[1])))
+                curves.append(means)
+                if _best(curves) == epoch:
+                    best = tuning.values()
             shown.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
             if state:
-                tuning.keep(state, about, epoch + 1, curves, best)
+                tuning.keep(state, about, epoch + 1, rate, curves, best)
     tuning.take(best)
-    t = temperature.fit(tuning.logits(views[0], held)[None], labels[held])
+    t = temperature.fit(tuning.logits(looks, held), labels[held])
     chosen = _best(curves)
-    selection = {"epoch": chosen + 1, "temperature": t} | dealt.about()
+    selection = {"rate": rate, "epoch": chosen + 1, "temperature": t} | dealt.about()
     if len(held):
         selection["fold_accuracy"] = curves[chosen]["held_acc"]
         selection["fold_log_loss"] = curves[chosen]["held_loss"]
@@ -119,25 +132,75 @@ def _rate(step, steps):
     """Of the full rate at `step`: linear over the warm-up, then half a cosine to 0."""
     warm_up = max(1, round(WARM_UP * steps))
     if step < warm_up:
-        return (step + 1) / warm_up
+        return _warm(step, steps)
     return (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))) / 2
 
 
-def _read(views, order, seen, batches):
-    """Yields (slice, float16 [n, h, w, c]) of each of `batches`, the next being read meanwhile."""
+def _warm(step, steps):
+    """The same without the cosine."""
+    return min(1.0, (step + 1) / max(1, round(WARM_UP * steps)))
 
-    def read(some):
-        chosen = zip(seen[some], order[some], strict=True)
-        return some, np.stack([views[view][row] for view, row in chosen])
 
-    with ThreadPoolExecutor(1) as pool:
-        coming = deque()
-        for some in batches:
-            coming.append(pool.submit(read, some))
-            if len(coming) > 2:
+def _tried(tuning, training, rows, looks, held, groups):
+    """The one of RATES after TRIAL steps of which, from where `tuning` is, what is held out has the
+    least loss: a larger one only where that is clear.  The least where nothing is held out."""
+    chosen, least = RATES[0], None
+    if not len(held):
+        return chosen
+    start, (_, units) = tuning.state(), np.unique(groups, return_inverse=True)
+    for rate in RATES:
+        training.run(tuning, rows, TRIAL, lambda step, full=rate: full * _warm(step, TRIAL), -1)
+        with tuning.averaged():
+            losses, _ = tuning.judged(looks, training.labels, held)
+        if least is None or candidates.is_clearly_better(losses, least, units):
+            chosen, least = rate, losses
+        tuning.go_back(start)
+    return chosen
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What steps are made of: V views [N, h, w, c], labels [N], weights of the classes."""
+
+    views: tuple
+    labels: np.ndarray
+    weights: np.ndarray
+    batch_size: int
+    seed: int
+
+    def run(self, tuning, rows, steps, rate_of, epoch):
+        """`steps` steps on `rows` in an order of the epoch's own, again from the start where they
+        end; the mean loss.  rate_of(step): its rate."""
+        rng = np.random.default_rng([self.seed, epoch + 1])
+        size = self.batch_size
+        times = math.ceil(steps * size / len(rows))
+        order = np.concatenate([rng.permutation(rows) for _ in range(times)])
+        seen = rng.integers(len(self.views), size=len(order))
+        losses = []
+        for step, (some, x) in enumerate(self._read(order, seen, steps)):
+            y = self.labels[order[some]]
+            move = rng.integers(-1, 2, 2)
+            draw = [self.seed, epoch + 1, step]
+            losses.append(tuning.step(x, y, self.weights[y], rate_of(step), move, draw))
+        return float(np.mean(losses))
+
+    def _read(self, order, seen, steps):
+        """Yields (slice of `order`, float16 [n, h, w, c]) of `steps` batches, the next being read
+        meanwhile."""
+
+        def read(step):
+            some = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            chosen = zip(seen[some], order[some], strict=True)
+            return some, np.stack([self.views[view][row] for view, row in chosen])
+
+        with ThreadPoolExecutor(1) as pool:
+            coming = deque()
+            for step in range(steps):
+                coming.append(pool.submit(read, step))
+                if len(coming) > 2:
+                    yield coming.popleft().result()
+            while coming:
                 yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
 
 
 class Tuning:
@@ -152,12 +215,14 @@ class Tuning:
         self._bias = keras.Variable(np.zeros(n_classes, np.float32), name="bias")
         self._dense = [self._kernel, self._bias]
         self._optimizers = []
-        for rate, variables in ((RATE, tail.trainable_variables), (HEAD_RATE, self._dense)):
-            optimizer = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY)
+        for variables in (tail.trainable_variables, self._dense):
+            optimizer = keras.optimizers.AdamW(weight_decay=WEIGHT_DECAY)
             optimizer.exclude_from_weight_decay(var_names=["bias", "scale", "shift"])
             optimizer.build(variables)
             self._optimizers.append(optimizer)
-        self._rates = (RATE, HEAD_RATE)
+        self._trained = [*tail.trainable_variables, *self._dense]
+        self._averages = [tf.Variable(v.value) for v in self._trained]
+        self._steps = tf.Variable(0.0)
         self._n_classes = n_classes
         tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(seed)
@@ -178,7 +243,6 @@ class Tuning:
         padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
         x = padded[:, 1 + move[0] : 1 + move[0] + height, 1 + move[1] : 1 + move[1] + width]
         x = tf.ensure_shape(x, (None, height, width, padded.shape[3]))
-        tuned = self._tail.trainable_variables
         with tf.GradientTape() as tape:
             z = (self._features(x) - self._mean) * self._scale
             kept = tf.random.stateless_uniform(tf.shape(z), seed) >= DROPOUT
@@ -186,28 +250,49 @@ class Tuning:
             log_p = tf.nn.log_softmax(z @ self._kernel.value + self._bias.value)
             wanted = tf.one_hot(y, self._n_classes) * (1 - SMOOTHING) + SMOOTHING / self._n_classes
             loss = tf.reduce_mean(-tf.reduce_sum(wanted * log_p, axis=1) * weights)
-        variables = [*tuned, *self._dense]
-        gradients = tape.gradient(loss, [getattr(v, "value", v) for v in variables])
+        gradients = tape.gradient(loss, [v.value for v in self._trained])
         gradients, _ = tf.clip_by_global_norm(gradients, LONGEST)
-        for optimizer, some in zip(
-            self._optimizers,
-            (slice(len(tuned)), slice(len(tuned), None)),
-            strict=True,
-        ):
-            optimizer.apply_gradients(zip(gradients[some], variables[some], strict=True))
+        tail = len(self._trained) - len(self._dense)
+        for optimizer, some in zip(self._optimizers, (slice(tail), slice(tail, None)), strict=True):
+            optimizer.apply_gradients(zip(gradients[some], self._trained[some], strict=True))
+        # Early on, when there is little to average, the weights of a tenth of the steps so far.
+        self._steps.assign_add(1)
+        share = tf.maximum(1 / AVERAGED, 10 / (10 + self._steps))
+        for average, now in zip(self._averages, self._trained, strict=True):
+            average.assign_add((now.value - average) * share)
         return loss
 
-    def standardise(self, view, rows):
-        """Measures mean and spread of the features of `rows` of a view, which then stay."""
+    @contextlib.contextmanager
+    def averaged(self):
+        """Within, the weights are their running averages."""
+        now = [v.numpy() for v in self._trained]
+        for variable, average in zip(self._trained, self._averages, strict=True):
+            variable.assign(average)
+        yield
+        for variable, value in zip(self._trained, now, strict=True):
+            variable.assign(value)
+
+    def start(self, view, rows, labels, groups, class_weights, seed):
+        """Measures mean and spread of the features of `rows` of a view, which then stay, and begins
+        with the ridge head on them; labels, groups: of those rows."""
         found = self._of_rows(view, rows)
         sd = found.std(axis=0)
         self._mean.assign(found.mean(axis=0))
         self._scale.assign(1 / np.maximum(sd, max(FLOOR * sd.mean(), 1e-6)))
+        z = (found - self._mean.numpy()) * self._scale.numpy()
+        arrays = selection_.fit_kind(
+            "ridge", (z,), labels, self._n_classes, groups=groups, seed=seed, transform="none",
+            folds=FOLDS, class_weights=class_weights,
+        ).arrays  # fmt: skip
+        for variable, name in zip(self._dense, ("kernel", "bias"), strict=True):
+            variable.assign(arrays[name])
+        for variable, average in zip(self._trained, self._averages, strict=True):
+            average.assign(variable.value)
 
     def step(self, x, y, weights, rate, move, seed):
         """One step on activations x [n, h, w, c]; its loss."""
-        for optimizer, full in zip(self._optimizers, self._rates, strict=True):
-            optimizer.learning_rate = rate * full
+        for optimizer, times in zip(self._optimizers, (1, HEAD_RATE), strict=True):
+            optimizer.learning_rate = rate * times
         draw = np.random.SeedSequence(seed).generate_state(2).astype(np.int32)
         return float(
             self._step(
@@ -216,19 +301,23 @@ class Tuning:
             )
         )  # fmt: skip
 
-    def logits(self, view, rows):
-        """float32 [n, C] of `rows` of a view."""
-        z = (self._of_rows(view, rows) - self._mean.numpy()) * self._scale.numpy()
+    def logits(self, views, rows):
+        """float32 [V, n, C] of `rows` of each of V views."""
+        found = np.stack([self._of_rows(view, rows) for view in views])
+        z = (found - self._mean.numpy()) * self._scale.numpy()
         return z @ self._kernel.numpy() + self._bias.numpy()
 
-    def measured(self, part, view, labels, rows):
-        """{<part>_loss, <part>_acc} of `rows` of a view."""
-        log_p = temperature.averaged(self.logits(view, rows)[None])
-        y = labels[rows]
-        return {
-            f"{part}_loss": float(-log_p[np.arange(len(y)), y].mean()),
-            f"{part}_acc": float((log_p.argmax(axis=1) == y).mean()),
-        }
+    def judged(self, views, labels, rows):
+        """(losses, whether right) of each of `rows`, averaged over the views; with the temperature
+        that suits them, since smoothed labels leave all of them too uncertain."""
+        logits, y = self.logits(views, rows), labels[rows]
+        log_p = temperature.averaged(logits, temperature.fit(logits, y))
+        return -log_p[np.arange(len(y)), y], log_p.argmax(axis=1) == y
+
+    def measured(self, part, views, labels, rows):
+        """{<part>_loss, <part>_acc} of `rows`: means of `judged`."""
+        losses, right = self.judged(views, labels, rows)
+        return {f"{part}_loss": float(losses.mean()), f"{part}_acc": float(right.mean())}
 
     def _of_rows(self, view, rows, step=64):
         found = [np.zeros((0, self._mean.shape[0]), np.float32)]
@@ -259,32 +348,40 @@ class Tuning:
             "bias": (self._bias.numpy() / t - mean @ kernel).astype(np.float32),
         }
 
-    def keep(self, path, about, epoch, curves, best):
+    def _changing(self):
+        """All that a step changes, or depends on."""
+        moments = [v for o in self._optimizers for v in o.variables]
+        return [*self._variables(), *moments, *self._averages, self._steps]
+
+    def state(self):
+        """All that steps change, a list of arrays, for `go_back`."""
+        return [v.numpy() for v in self._changing()]
+
+    def go_back(self, state):
+        """Goes back to where `state` told of."""
+        for variable, value in zip(self._changing(), state, strict=True):
+            variable.assign(value)
+
+    def keep(self, path, about, epoch, rate, curves, best):
         """Writes all that `restored` needs to go on as if nothing had happened."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        optimizers = [v.numpy() for o in self._optimizers for v in o.variables]
-        kept = {"now": self.values(), "best": best, "optimizer": optimizers}
+        kept = {"now": self.state(), "best": best}
         arrays = {f"{name}{i}": v for name, values in kept.items() for i, v in enumerate(values)}
         with replacing(path, "wb") as file:
-            np.savez(file, about=about, epoch=epoch, curves=json.dumps(curves), **arrays)
+            np.savez(file, about=about, epoch=epoch, rate=rate, curves=json.dumps(curves), **arrays)
 
     def restored(self, path, about):
-        """(epoch, curves, best) as `keep` was given them, with the weights taken back; None where
-        they are of another fit, or damaged."""
-        variables = [v for o in self._optimizers for v in o.variables]
+        """(epoch, rate, curves, best) as `keep` was given them, with all else taken back; None
+        where they are of another fit, or damaged."""
         try:
             with np.load(path, allow_pickle=False) as kept:
                 if str(kept["about"]) != about:
                     return None
-                now, best = (
-                    [kept[f"{name}{i}"] for i in range(len(self._variables()))]
-                    for name in ("now", "best")
-                )
-                moments = [kept[f"optimizer{i}"] for i in range(len(variables))]
-                epoch, curves = int(kept["epoch"]), json.loads(str(kept["curves"]))
+                now = [kept[f"now{i}"] for i in range(len(self._changing()))]
+                best = [kept[f"best{i}"] for i in range(len(self._variables()))]
+                epoch, rate = int(kept["epoch"]), float(kept["rate"])
+                curves = json.loads(str(kept["curves"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        self.take(now)
-        for variable, value in zip(variables, moments, strict=True):
-            variable.assign(value)
-        return epoch, curves, best
+        self.go_back(now)
+        return epoch, rate, curves, best

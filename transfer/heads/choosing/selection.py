@@ -100,7 +100,7 @@ def _told_apart(kind, rows, names, asked, dealt):
         values = _values("logistic", asked, len(part.x))
         other, _, _, more = _best("logistic", part, names, values, dealt)
         groups = part.groups[part.fold != folds_.NEVER]
-        clear = candidates.is_clearly_better(other, chosen, groups)
+        clear = candidates.is_clearly_better(other.losses, chosen.losses, groups)
         kind = "logistic" if clear else "ridge"
         tried += more
     return kind, names, tried
