@@ -51,7 +51,11 @@ def test_a_tail_gives_what_the_network_gives(net, monkeypatch):
     model, card = network_of(net, monkeypatch), card_of(net)
     cut = list(card.cuts)[-1]
     upto = card.cuts[cut].upto
-    at, expected = between(model, cut, upto)
+    at, end = between(model, cut, upto)
+    names = [layer.name for layer in model.layers]
+    after = [name for name in card.multi if names.index(cut) <= names.index(name)]
+    joined = [between(model, cut, name)[1] for name in after if name != upto]
+    expected = np.concatenate([x.mean((1, 2), keepdims=True) for x in (*joined, end)], axis=-1)
     tail = tails.build(card, None, cut, upto, at.shape[1:])
     scale = np.abs(expected).max()
     assert np.abs(tail(at).numpy() - expected).max() < 1e-5 * scale
@@ -95,6 +99,7 @@ def test_batch_norms_are_folded_where_they_can_be(conv, monkeypatch):
         layer.set_weights([rng.uniform(0.2, 1, v.shape) for v in layer.get_weights()])
     monkeypatch.setattr(conversion, "filled", lambda card, folder: (model, {}))
     at, expected = between(model, "cut", "end", 8)
+    expected = expected.mean((1, 2), keepdims=True)
     tail = tails.build(card_of("mini"), None, "cut", "end", at.shape[1:])
     np.testing.assert_allclose(tail(at).numpy(), expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(tails.plain(tail)(at).numpy(), expected, rtol=1e-4, atol=1e-4)
@@ -211,7 +216,6 @@ def test_a_fit_that_was_killed_goes_on_and_ends_in_the_same_bytes(tmp_path, monk
 
 
 def test_a_fit_ends_early_where_it_gets_no_better(monkeypatch):
-    monkeypatch.setattr(finetuning, "_tried", lambda *_: 1e-3)
     losses = iter([3.0, 2.0, 2.5, 2.6, 2.7, 1.0])
 
     def measured(self, part, *_):
@@ -244,22 +248,21 @@ def test_a_loss_that_is_not_finite_is_told(monkeypatch):
         fitted()
 
 
-def test_the_rate_is_the_best_of_short_trials(monkeypatch):
-    losses = iter([0.5, math.nan, 0.4])
-    starts, run = [], finetuning._Training.run
+@pytest.mark.parametrize(("right", "rate"), [(0.99, 1e-4), (0.9, 2e-4), (0.7, 6e-4), (0.1, 1e-3)])
+def test_the_rate_goes_by_what_the_start_gets_wrong(right, rate, monkeypatch):
+    start = finetuning.Tuning.start
+    monkeypatch.setattr(finetuning.Tuning, "start", lambda *given: start(*given) and right)
+    assert fitted(epochs=1).selection["rate"] == pytest.approx(rate)
 
-    def judged(self, views, labels, rows):
-        return np.full(len(rows), next(losses, 1.0)), np.ones(len(rows), bool)
 
-    def seen(self, tuning, *given):
-        starts.append(digest({str(i): v for i, v in enumerate(tuning.state())}))
-        return run(self, tuning, *given)
-
-    monkeypatch.setattr(finetuning.Tuning, "judged", judged)
-    monkeypatch.setattr(finetuning._Training, "run", seen)
-    assert fitted().selection["rate"] == finetuning.RATES[2]
-    assert starts[0] == starts[1] == starts[2] == starts[3], "each trial, and then the fit"
-    assert starts[4] != starts[3]
+def test_a_fit_begins_as_a_ridge_head(monkeypatch):
+    views, labels = data()
+    tuning = finetuning.Tuning(tail_of(), CLASSES, 1)
+    every = np.arange(len(labels))
+    right = tuning.start(views[0], every, labels, every, "none", 1)
+    losses, seen = tuning.judged(views[:1], labels, every)
+    assert seen.mean() >= right > 0.6
+    assert losses.mean() < 0.8 * math.log(CLASSES)
 
 
 def test_rates():

@@ -14,13 +14,13 @@ _RULES = {"contrast": {"least": LEAST, "mean": MEAN, "sd": SD}}
 AUGMENTED = {
     "aspect": 0.08,  # of its logarithm
     "blur": 0.6,  # pixels, the standard deviation of a Gaussian; never the other way
-    "brightness": 0.35,  # of its logarithm
-    "contrast": 0.35,  # of its logarithm
-    "gamma": 0.5,  # of its logarithm
+    "brightness": 0.5,  # of its logarithm
+    "contrast": 0.5,  # of its logarithm
+    "gamma": 0.6,  # of its logarithm
     "shear": 0.1,
     "shift": 0.15,  # half-widths
     "turn": 0.17,  # radians
-    "zoom": 0.15,  # of its logarithm
+    "zoom": 0.2,  # of its logarithm
 }
 _NUMBERED = "+"
 

@@ -18,7 +18,9 @@ ZEROS = "zeros"  # stands for the constant that a weight of zeros needs not
 
 def build(card, weights, cut, upto, shape):
     """keras.Model from float32 [N, h, w, c], `shape` (h, w, c), the activations at the layer `cut`
-    of the network of `card`, to those of the layer `upto`, all of whose weights can be trained.
+    of the network of `card`, to the means over the area [N, 1, 1, D] of those of the layer `upto`
+    and of the layers on the way there, the cut among them, that the card joins as `multi`: several
+    depths tell more than the last.  All its weights can be trained.
 
     weights: the folder of its weights.  What it gives is what the network gives there, with the
     statistics of its batch norms as they are: each is folded into the convolution before it, or
@@ -41,7 +43,22 @@ def build(card, weights, cut, upto, shape):
         ) from None
     if not divided.weights:
         raise nothing
-    return _folded(divided, shape)
+    passed = {layer.name: layer.name for layer in divided.layers} | {cut: None}
+    joined = [passed[name] for name in card.multi if name in passed and name != upto]
+    return _pooled(_folded(divided, shape), [*joined, upto])
+
+
+def _pooled(model, names):
+    """The same with the means over the area of its layers `names`, joined, as its one output; None
+    is its input."""
+    found = [model.get_layer(name).output if name else model.input for name in names]
+    means = [
+        layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name=f"mean_{number}")(maps)
+        for number, maps in enumerate(found)
+    ]
+    if len(means) > 1:
+        means = [layers.Concatenate(dtype="float32", name="means")(means)]
+    return keras.Model(model.input, means[0])
 
 
 def in_float32(model):

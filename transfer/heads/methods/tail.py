@@ -1,7 +1,7 @@
 """A head that begins with the tail of a network, tuned: a graph inside the head's own file.
 
 Its arrays: `network` and `constants`, the bytes (uint8) of an OpenVINO IR from activations at a
-cut, float32 [B, h, w, c], to the mean over the area of the tail's last layer [B, D]; `kernel`
+cut, float32 [B, h, w, c], to the means over the area of its layers [B, D]; `kernel`
 [D, C] and `bias` [C] of the dense layer on it.
 """
 
