@@ -32,8 +32,8 @@ from transfer.nets.networks import tensorflow as tf
 from transfer.writing import replacing
 
 # The rate of the tail's weights: the more of what is held out the head that it begins as gets
-# wrong, the further they have to go.  Where most is right, as large a rate as a tail from the middle of a
-# network needs (1e-3 for signs) spoils it: the validation accuracy of cifar10 fell by 5 points.
+# wrong, the further they have to go.  Where most is right, as large a rate as a tail from the
+# middle of a network needs (1e-3 for signs) spoils it: of cifar10 5 points of accuracy.
 RATE, LEAST_RATE, LARGEST_RATE = 2e-3, 1e-4, 1e-3
 HEAD_RATE = 2  # of the dense layer, in rates of the tail
 WARM_UP = 0.08  # of all steps
