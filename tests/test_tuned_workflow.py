@@ -83,7 +83,8 @@ def test_each_export_is_written_and_agrees(tuned, to):
 
 def test_embeddings_are_the_tuned_ones(tuned):
     out = transfer(tuned, "embeddings", "features.parquet")
-    assert f"embeddings: {EACH * len(CLASSES)} images, D = 512" in out
+    # The means of block3 (160), where it is cut, block4 (160) and features (512).
+    assert f"embeddings: {EACH * len(CLASSES)} images, D = 832" in out
     table = parquet.read_table(tuned.folder / "features.parquet")
     features = np.stack(table["features"].to_pylist())
     with np.load(tuned.folder / "models/head.npz") as head:

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 from transfer.features.rules import AUGMENTED
 
-_MARGIN = 0.35  # of the side, mirrored around the image: further no drawn sample reaches
+_MARGIN = 0.45  # of the side, mirrored around the image: further no drawn sample reaches
 _LEVELS = np.arange(256) / 255
 
 
