@@ -187,6 +187,11 @@ class _Training:
                 yield coming.popleft().result()
 
 
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
 class Tuning:
     """The tail, the dense layer on it and their optimizers."""
 
@@ -213,7 +218,7 @@ class Tuning:
         activations = tf.TensorSpec((None, *tail.input_shape[1:]), tf.float16)
         two = tf.TensorSpec((2,), tf.int32)
         of_images = [tf.TensorSpec((None,), dtype) for dtype in (tf.int32, tf.float32)]
-        # One function for batches of any length: a last one may be shorter.
+        # One function for whatever head.batch_size is, and for what is measured.
         self._step = tf.function(self._one_step, [activations, *of_images, two, two])
         self._forward = tf.function(self._features, [activations])
 
@@ -250,11 +255,9 @@ class Tuning:
     def averaged(self):
         """Within, the weights are their running averages."""
         now = [v.numpy() for v in self._trained]
-        for variable, average in zip(self._trained, self._averages, strict=True):
-            variable.assign(average)
+        _assign(self._trained, self._averages)
         yield
-        for variable, value in zip(self._trained, now, strict=True):
-            variable.assign(value)
+        _assign(self._trained, now)
 
     def start(self, view, rows, labels, groups, class_weights, seed):
         """Measures mean and spread of the features of `rows` of a view, which then stay, and begins
@@ -269,10 +272,8 @@ class Tuning:
             "ridge", (z,), labels, self._n_classes, groups=groups, seed=seed, transform="none",
             folds=FOLDS, class_weights=class_weights, strength=STRENGTH,
         )  # fmt: skip
-        for variable, name in zip(self._dense, ("kernel", "bias"), strict=True):
-            variable.assign(found.arrays[name])
-        for variable, average in zip(self._trained, self._averages, strict=True):
-            average.assign(variable.value)
+        _assign(self._dense, [found.arrays[name] for name in ("kernel", "bias")])
+        _assign(self._averages, [v.value for v in self._trained])
         return found.selection.get("fold_accuracy", 1.0)
 
     def step(self, x, y, weights, rate, move, seed):
@@ -321,8 +322,7 @@ class Tuning:
 
     def take(self, values):
         """Goes back to `values`."""
-        for variable, value in zip(self._variables(), values, strict=True):
-            variable.assign(value)
+        _assign(self._variables(), values)
 
     def arrays(self, t):
         """The arrays of the head (see tail.probabilities); logits are divided by `t`."""
@@ -345,8 +345,7 @@ class Tuning:
 
     def go_back(self, state):
         """Goes back to where `state` told of."""
-        for variable, value in zip(self._changing(), state, strict=True):
-            variable.assign(value)
+        _assign(self._changing(), state)
 
     def keep(self, path, about, epoch, rate, curves, best):
         """Writes all that `restored` needs to go on as if nothing had happened."""
