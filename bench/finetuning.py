@@ -2,12 +2,16 @@
 
     python -m bench.finetuning [--net inception_mixed8] [--datasets traffic cifar10 flowers]
         [--cut auto] [--upto auto] [--size auto] [--augmented 0 4] [--epochs auto] [--seeds 0 1 2]
+        [--scratch 30]
 
 Beside the row `auto` of the table of results (a linear head on what the dataset recommends) one row
-for each number of augmented views: the net tuned on 100 training images a class, from activations
-that no store holds yet.  Seconds: wall time of the stages `extract` (pooled features and
-activations) and `train` as DVC runs them, mean over the seeds.  Accuracy: mean and range over the
-split seeds of the validation part and, where the dataset has an official one, of the test part.
+for each number of augmented views, or fresh (drawn anew in each epoch): the net tuned on 100
+training images a class, from activations that no store holds yet.  Seconds: wall time of the stages
+`extract` (pooled features and activations) and `train` as DVC runs them, mean over the seeds.  A
+last row is the control: a small network trained from nothing on the same images (bench.scratch),
+for --scratch epochs.
+Accuracy: mean and range over the split seeds of the validation part and, where the dataset has an
+official one, of the test part.
 """
 
 import argparse
@@ -48,12 +52,18 @@ def main(argv=None):
             rows.append([split.title, "linear", "-", "-", *accuracies(linear(planned), split)])
             preparation.fetched(space, dataset)
             for count in given.augmented:
-                found = [tuned(space, run.settings | asked(given, count)) for run in planned]
+                found = []
+                for run in planned:
+                    found.append(tuned(space, run.settings | asked(given, count)))
+                    print(f"{run}, {count} views: {told(found[-1])}", file=sys.stderr)
                 times = [fmean(one[stage] for one in found) for stage in ("extract", "train")]
                 metrics = [one["metrics"] for one in found]
                 views = f"fine-tuned, {count} augmented views"
                 rows.append([split.title, views, *times, *accuracies(metrics, split)])
-                print(rows[-1], file=sys.stderr)
+            if given.scratch:
+                found = [scratch(space, run.settings, given.scratch) for run in planned]
+                seconds = fmean(one["seconds"] for one in found)
+                rows.append([split.title, "from nothing", "-", seconds, *accuracies(found, split)])
     columns = ["dataset", "head", "extract, s", "train, s", "validation, mean (range)"]
     print(table.head("bench.finetuning", argv))
     print(table.markdown([*columns, "official test, mean (range)"], rows))
@@ -67,11 +77,17 @@ def parser():
     options.add_argument("--cut", default="auto")
     options.add_argument("--upto", default="auto")
     options.add_argument("--size", type=size, default="auto")
-    options.add_argument("--augmented", type=int, nargs="+", default=(0, 4))
+    options.add_argument("--augmented", type=views, nargs="+", default=(0, 4))
     options.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text),
                          default="auto")  # fmt: skip
     options.add_argument("--seeds", type=int, nargs="+", default=protocol.SEEDS)
+    options.add_argument("--scratch", type=int, default=30, help="epochs of the control, or 0")
     return options
+
+
+def views(text):
+    """The value of extract.augmented that `text` names."""
+    return text if text == "fresh" else int(text)
 
 
 def asked(given, augmented):
@@ -107,6 +123,24 @@ def tuned(space, settings):
     space.stage("evaluate", settings, cold)
     shutil.rmtree(cold)
     return found | {"metrics": json.loads((space.folder / METRICS).read_text(encoding="utf-8"))}
+
+
+def told(found):
+    """A line of progress for what `tuned` gave."""
+    parts = ", ".join(f"{found['metrics'][part]['accuracy']:.4f} on {part}" for part in PARTS)
+    return f"{parts}; extract {found['extract']:.0f} s, train {found['train']:.0f} s"
+
+
+def scratch(space, settings, epochs):
+    """What bench.scratch prints for the index under `settings`, as a dict like metrics.json."""
+    space.stage("index", settings, kept.store_folder())
+    paths = preparation.paths(space, settings)
+    words = [word for name in ("source", "raw", "index") for word in (f"--{name}", paths[name])]
+    command = [sys.executable, "-m", "bench.scratch", *words, "--epochs", epochs]
+    env = workspaces.environment(Path(space.folder, "no-store"))
+    found = json.loads(processes.run(command, cwd=space.folder, env=env).out)
+    parts = {part: {"accuracy": found[part]} for part in PARTS if part in found}
+    return {"seconds": found["seconds"]} | parts
 
 
 def accuracies(metrics, split):

@@ -2,9 +2,10 @@
 
 Reads raw and the dataset folder, the index, the card and the backbone.  Writes the packs of the
 training, validation and test part, rows as in the index, and with `extract.cut` the activations
-there, of augmented views too for the training part.  Only images that the feature store
-(transfer.features.store.store) lacks are read, decoded and computed.  TensorFlow for
-`engine: keras` alone, which reads the weights too.
+there, of augmented views too for the training part, or what these are drawn from where
+`extract.augmented: fresh`.  Only images that the feature store (transfer.features.store.store)
+lacks are read, decoded and computed.  TensorFlow for `engine: keras` alone, which reads the weights
+too.
 """
 
 from functools import partial
@@ -16,11 +17,12 @@ from transfer.datasets import index as table
 from transfer.datasets import sources
 from transfer.datasets.reading import readers
 from transfer.downloads import kept
-from transfer.features import choices, outputs
+from transfer.features import choices, extraction, fresh, outputs, rules
 from transfer.features.pictures import listed
+from transfer.features.resizing import Square
 from transfer.features.store import store
 from transfer.nets import cards
-from transfer.packs import activations
+from transfer.packs import activations, squares
 from transfer.packs import writer as packs
 
 
@@ -74,6 +76,12 @@ def main(
                     {view: found.blocks(view, part.places) for view in seen},
                 )
             print(f"extract: {found.told(count)}")
+    if given["extract.augmented"] == rules.FRESH:
+        places = parts[0].places
+        square = Square(at_cut.size, net.resize, net.crop)
+        shown = extraction.squares(read, pictures, np.unique(places), square)
+        front = fresh.front_of(at_cut)
+        squares.write(train_cut, front, square.size, pictures.contents, places, shown)
 
 
 if __name__ == "__main__":

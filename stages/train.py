@@ -4,17 +4,19 @@ Reads the training pack and, for the learning curves alone, the validation pack.
 models/head.npz.  Seconds on a laptop CPU.  For softmax and mlp the packs stay on disk: of an image
 it holds 16 bytes.  The other kinds hold the training rows, at most 1 GB; where there are more,
 ridge, which auto is then, reads them in passes.  `head.kind: finetune` reads the activations at the
-cut, the card and the weights instead of features, imports TensorFlow and takes minutes.
+cut, the card and the weights instead of features, and the backbone too where it draws views anew;
+it imports TensorFlow and takes minutes.
 """
 
 from transfer import errors, params
 from transfer.heads import kinds, trained
 from transfer.heads.choosing import selection
-from transfer.packs import activations
+from transfer.nets import cards
+from transfer.packs import activations, squares
 from transfer.packs import reader as packs
 
 
-def main(train, validation, train_cut, validation_cut, card, weights, head):
+def main(train, validation, train_cut, validation_cut, card, weights, backbone, head):
     given = params.read(
         "head.kind",
         "head.epochs",
@@ -34,11 +36,16 @@ def main(train, validation, train_cut, validation_cut, card, weights, head):
     training, check = packs.read(train), packs.read(validation)
     trained.require_same_source(training, train, check, validation)
     if kind == "finetune":
+        from transfer.features import fresh  # noqa: PLC0415  # imports OpenVINO
         from transfer.heads import tuned  # noqa: PLC0415  # imports TensorFlow
 
         views, plain = activations.read(train_cut), activations.read(validation_cut)
         training, check = activations.pack_of(training, views), activations.pack_of(check, plain)
-        found = tuned.fit(training, views.arrays, check, plain.arrays, card, weights, options)
+        net, drawn = cards.load(card), squares.read(train_cut)
+        drawing = drawn and fresh.Fresh(drawn, net, backbone, weights)
+        found = tuned.fit(
+            training, views.arrays, check, plain.arrays, net, weights, options, drawing
+        )
     else:
         found = kinds.fit(
             kind,

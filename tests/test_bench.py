@@ -18,6 +18,7 @@ from bench import (
     large_pack,
     looks,
     machine,
+    plain_tuning,
     predicting,
     preparation,
     probes,
@@ -27,6 +28,7 @@ from bench import (
     squares,
     store,
     table,
+    tails,
     workflow,
     workspaces,
 )
@@ -508,18 +510,54 @@ def test_probes_give_a_row_for_each_net_and_one_without_training(monkeypatch, ca
 def test_finetuning_gives_a_row_beside_the_linear_head(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))
     finetuning.main(
-        "--net mini --datasets sample --cut block3 --size 64 --augmented 1 --epochs 1 --seeds 0"
-        .split()
+        "--net mini --datasets sample --cut block3 --size 64 --augmented 1 fresh --epochs 1 "
+        "--seeds 0 --scratch 1".split()
     )  # fmt: skip
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert [row[1] for row in rows] == [
-        "linear", "fine-tuned, 1 augmented views"
+        "linear", "fine-tuned, 1 augmented views", "fine-tuned, fresh augmented views",
+        "from nothing",
     ]  # fmt: skip
     assert rows[0][2:4] == ["-", "-"]
-    assert all(float(seconds) > 0 for row in rows[1:] for seconds in row[2:4])
+    assert all(float(seconds) > 0 for row in rows[1:3] for seconds in row[2:4])
+    assert float(rows[3][3]) > 0
     assert all(re.match(r"\.\d{3} \(", row[4]) for row in rows)
     assert {row[5] for row in rows} == {"-"}
+
+
+def test_tails_are_measured_beside_plain_keras(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(tails, "EPOCHS", 2)
+    monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))
+    tails.main(
+        "--net mini --dataset sample --cut block3 --size 64 --augmented 0 --epochs 1".split()
+    )
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[0] for row in rows[2:4]] == ["f32", "bf16"]
+    (bound,) = {float(row[4]) for row in rows[2:4]}
+    front, tail = re.search(r"F = ([\d,]+) and T = ([\d,]+) million", out).groups()
+    f, t = int(front.replace(",", "")), int(tail.replace(",", ""))
+    assert bound == pytest.approx((f + 3 * t) / (3 * t), rel=0.1)
+    for row in rows[2:4]:
+        theirs, ours, ratio = (float(cell) for cell in row[1:4])
+        assert ratio == pytest.approx(theirs / ours, rel=0.01)
+    assert [row[0] for row in rows[6:]] == ["plain Keras, f32", "ours, 0 augmented views"]
+    assert all(re.fullmatch(r"0\.\d{3} \(.*-.*\)|1\.000 .*", row[2]) for row in rows[6:])
+    assert "The whole factor: " in out
+
+
+def test_multiply_adds_are_counted_by_layer():
+    layers = plain_tuning.layers
+    image = layers.Input((None, None, 3))
+    x = layers.Conv2D(8, 3, 2, "same", name="cut")(image)
+    x = layers.DepthwiseConv2D(3, padding="same")(x)
+    x = layers.Conv2D(4, 1, name="end")(x)
+    network = plain_tuning.keras.Model(image, x)
+    front, tail = plain_tuning.multiply_adds(network, "cut", "end", 16)
+    assert front == 8 * 8 * 3 * 3 * 3 * 8
+    assert tail == 8 * 8 * (3 * 3 * 8 + 8 * 4)
 
 
 def test_looks_gives_a_row_for_each_way_of_looking(monkeypatch, capsys, tmp_path):

@@ -11,12 +11,12 @@ from tests.test_extraction_store import PARTS, N, Run, made  # noqa: F401, a fix
 from tests.test_features import GIVEN, convert
 from transfer.datasets import sources
 from transfer.errors import InputError
-from transfer.features import augmentation, choices, rules, views
+from transfer.features import augmentation, choices, fresh, rules, views
 from transfer.features.engine import BATCH, Engine
 from transfer.features.store import keys, store, upkeep
 from transfer.nets import cards, graphs, networks
 from transfer.nets.layers import WHOLE
-from transfer.packs import activations, reader
+from transfer.packs import activations, reader, squares
 
 RNG = np.random.default_rng(5)
 PHOTO = RNG.integers(0, 256, (48, 48, 3), np.uint8)
@@ -317,3 +317,45 @@ def test_extract_writes_activations_and_a_further_view_costs_that_view(made):  #
         assert only.name == activations.NOTHING
     about = json.loads((made / "cut/train_cut/about.json").read_text())
     assert about["recipe"]["dtype"] == "float16"
+
+
+def test_fresh_views_are_those_that_would_have_been_kept(made):  # noqa: F811
+    params(made, cut="block3", augmented=2, size=32)
+    Run(made, "kept", made / "cutstore").end()
+    params(made, cut="block3", augmented="fresh", size=32)
+    Run(made, "fresh", made / "cutstore").end()
+    kept = activations.read(made / "kept/train_cut").arrays
+    (plain,) = activations.read(made / "fresh/train_cut").arrays
+    np.testing.assert_array_equal(plain, kept[0])
+    found = squares.read(made / "fresh/train_cut")
+    assert found.pixels.shape == (len(plain), 32, 32, 3)
+    assert [squares.read(made / f"fresh/{part}_cut") for part in PARTS[1:]] == [None, None]
+    assert squares.read(made / "kept/train_cut") is None
+    folders = made / "backbones/mini", made / "weights/mini"
+    drawing = fresh.Fresh(found, card_of("mini"), *folders)
+    assert drawing.views == 1
+    assert drawing.decided_by == rules.of(["plain+1"])
+    rows = RNG.permutation(len(plain))
+    wanted = [rows[:7], rows[7:50], rows[50:51], rows[51:]]
+    for number in (1, 2):
+        batches = list(drawing.stream(number, ((some, some * 0) for some in wanted)))
+        assert [len(batch) for batch in batches] == [len(some) for some in wanted]
+        expected = kept[number][rows].reshape(len(rows), -1)
+        np.testing.assert_array_equal(np.concatenate(batches), expected)
+
+
+def test_squares_are_of_rows_not_of_pictures(tmp_path):
+    contents = RNG.integers(0, 256, (3, 32), np.uint8).view("V32").reshape(-1)
+    shown = RNG.integers(0, 256, (3, 4, 4, 3), np.uint8)
+    places = np.array([2, 0, 2, 0, 1])
+    squares.write(tmp_path, {"size": 4}, 4, contents, places, ((i, shown[i]) for i in (1, 2, 0)))
+    found = squares.read(tmp_path)
+    assert found.front == {"size": 4}
+    np.testing.assert_array_equal(found.pixels, shown[places])
+    assert [row.tobytes() for row in found.contents] == [contents[i].tobytes() for i in places]
+    for name in (squares.PIXELS, squares.CONTENTS, squares.ABOUT):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[:-3])
+        with pytest.raises(InputError, match=r"damaged squares .*; run `dvc repro -f -s extract`"):
+            squares.read(tmp_path)
+        (tmp_path / name).write_bytes(whole)

@@ -22,9 +22,9 @@ from transfer.errors import InputError
 from transfer.features import choices, engines, gpus
 from transfer.features.choices import Choice
 from transfer.features.engine import BATCH
-from transfer.features.extraction import batches
 from transfer.features.recipe import recipe
 from transfer.features.resizing import Square
+from transfer.features.streams import batches
 from transfer.heads import kinds, trained
 from transfer.nets import cards, conversion, graphs, networks, pooling
 from transfer.serving import classifier

@@ -357,7 +357,7 @@ def workspace(tmp_path, monkeypatch):
 
 
 def run_stage(folder):
-    unused = dict.fromkeys(("train_cut", "validation_cut", "card", "weights"))
+    unused = dict.fromkeys(("train_cut", "validation_cut", "card", "weights", "backbone"))
     packs = {part: folder / f"{part}.p" for part in ("train", "validation")}
     train_stage.main(**packs, **unused, head=folder / "head.npz")
 

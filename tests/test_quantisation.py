@@ -18,10 +18,10 @@ from transfer.errors import InputError
 from transfer.features import announced, choices, engine, engines, gpus
 from transfer.features.choices import Choice
 from transfer.features.engine import BATCH, Engine
-from transfer.features.extraction import batches
 from transfer.features.recipe import recipe
 from transfer.features.resizing import Square
 from transfer.features.store import keys
+from transfer.features.streams import batches
 from transfer.heads import kinds, trained
 from transfer.nets import cards, conversion, graphs, quantisation
 from transfer.serving import agreement, classifier

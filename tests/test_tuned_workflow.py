@@ -60,6 +60,15 @@ def test_a_second_run_computes_nothing_and_a_forced_one_gives_the_same_bytes(tun
     assert tuned.outputs() == before
 
 
+def test_views_drawn_anew_are_another_fit_of_the_same_kind(tuned):
+    out = tuned.call("dvc", "exp", "run", "--temp", "-n", "fresh", "-S", "extract.augmented=fresh")
+    assert "Running stage 'train'" in out
+    rev = tuned.call("git", "for-each-ref", "--format=%(objectname)", "refs/exps/**/fresh").strip()
+    found = json.loads(tuned.call("git", "show", f"{rev}:reports/metrics.json"))
+    assert found["head"]["augmented"] == "fresh"
+    assert found["validation"]["accuracy"] > 0.6
+
+
 def test_predict_gives_what_was_evaluated(tuned):
     """In bfloat16 and from the image, so to the second digit; without TensorFlow."""
     with open(tuned.folder / "reports/predictions.csv", encoding="utf-8") as file:

@@ -83,8 +83,8 @@ KEYS = {
         "null, auto or the name of a layer that the card lists as a cut",
     ),
     "extract.augmented": (
-        lambda value: _is_int(value, 0) and value <= 64,
-        "a whole number from 0 to 64",
+        lambda value: value == "fresh" or (_is_int(value, 0) and value <= 64),
+        "a whole number from 0 to 64, or fresh",
     ),
     "extract.precision": _one_of("bf16", "f32", "int8"),
     "extract.engine": _one_of("auto", "openvino", "keras"),

@@ -2,7 +2,6 @@
 this machine."""
 
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from transfer.datasets import sources
 from transfer.errors import InputError, unknown
@@ -69,7 +68,7 @@ def choose(card, source, given):
 def choose_cut(card, source, given, choice):
     """The Choice of the activations at `extract.cut` that go with `choice`, or None where that is
     empty: of its views, and of `extract.augmented` augmented ones of each of them, flipped aside
-    (an augmented one of plain may be mirrored too).
+    (an augmented one of plain may be mirrored too); of none where they are drawn afresh.
 
     auto: the cut that the source recommends for this net, else the first that the card lists.
     Raises InputError for a cut that the card does not list.
@@ -85,13 +84,18 @@ def choose_cut(card, source, given, choice):
     if cut not in card.cuts:
         raise unknown(f"cut of {card.name}", cut, card.cuts)
     count = given["extract.augmented"]
-    augmented = [rules.augmented(view, count) for view in choice.views if view != "flipped"]
+    numbers = range(1, 1 + (0 if count == rules.FRESH else count))
+    augmented = [
+        rules.augmented(view, number) for view in to_augment(choice.views) for number in numbers
+    ]
     return replace(
-        choice,
-        layers=((cut, WHOLE),),
-        views=(*choice.views, *chain.from_iterable(augmented)),
-        flip=source.flip,
+        choice, layers=((cut, WHOLE),), views=(*choice.views, *augmented), flip=source.flip
     )
+
+
+def to_augment(views):
+    """Those of `views`, names, of which there are augmented ones."""
+    return [view for view in views if view != "flipped"]
 
 
 def _advice(card, source, given):

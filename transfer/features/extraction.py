@@ -1,9 +1,6 @@
 """From images to features: reading, decoding, resizing and the network, side by side."""
 
 import functools
-import os
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import numpy as np
@@ -14,6 +11,7 @@ from transfer.datasets.reading.decoder import Unreadable
 from transfer.errors import InputError
 from transfer.features.engine import BATCH
 from transfer.features.pictures import Members
+from transfer.features.streams import ahead, batches
 from transfer.features.views import looking
 
 
@@ -55,7 +53,16 @@ def computed(images, engine, square, names=("plain",), digests=None, total=None,
             bar.update(len(keys))
 
 
-def _squares(images, square, names, digests, flip):
+def squares(read, pictures, places, square):
+    """Yields (place, uint8 [S, S, 3]) of the pictures at `places`, ascending, in the order of
+    `read`, which is, as `pictures` and `square`, what `computing` takes."""
+    images = read(Members(pictures, places))
+    asked = ((pictures.place(image.member), (0,), image) for image in images)
+    for (_, place), pixels in _squares(asked, square, ("plain",), pictures.contents):
+        yield place, pixels
+
+
+def _squares(images, square, names, digests, flip=False):
     """((view, place), uint8 [size, size, 3]) of each view of each image."""
 
     looks = [looking(name, flip) for name in names]
@@ -79,33 +86,3 @@ def _squares(images, square, names, digests, flip):
         return [((view, place), looks[view](pixels, sha256)) for view in views]
 
     return chain.from_iterable(ahead(look, images))
-
-
-def ahead(look, items):
-    """Yields look(item) of each of `items`, in their order, worked out by a pool of threads that
-    runs a few batches ahead and no further; a fault of `look` comes in its turn."""
-    workers = os.cpu_count() or 1
-    pool, pending = ThreadPoolExecutor(workers), deque()
-    try:
-        for item in items:
-            pending.append(pool.submit(look, item))
-            if len(pending) > 2 * BATCH + workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:  # after a fault, or when nobody wants the rest
-        pool.shutdown(cancel_futures=True)
-
-
-def batches(squares, size, length):
-    """From (key, uint8 [size, size, 3]) to (keys, uint8 [length, size, size, 3]), the batches that
-    an Engine takes; the last one is padded with zeros."""
-    keys, images = [], np.zeros((length, size, size, 3), np.uint8)
-    for key, pixels in squares:
-        images[len(keys)] = pixels
-        keys.append(key)
-        if len(keys) == length:
-            yield keys, images
-            keys, images = [], np.zeros((length, size, size, 3), np.uint8)
-    if keys:
-        yield keys, images

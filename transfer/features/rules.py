@@ -25,9 +25,13 @@ AUGMENTED = {
 _NUMBERED = "+"
 
 
-def augmented(view, count):
-    """The names of `count` augmented views of `view`, one of NAMES: contrast+1, contrast+2, ..."""
-    return tuple(f"{view}{_NUMBERED}{number}" for number in range(1, count + 1))
+FRESH = "fresh"  # extract.augmented: views drawn anew in each epoch, of which none is kept
+
+
+def augmented(view, number):
+    """The name of the augmented view of `view`, one of NAMES, that has the `number`, from 1:
+    contrast+1."""
+    return f"{view}{_NUMBERED}{number}"
 
 
 def parted(name):

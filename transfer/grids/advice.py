@@ -1,6 +1,6 @@
 """`python -m transfer advise`: is it worth fine-tuning this network on these images?
 
-Linear heads at two sizes and two depths, and a short tuned run, on a part of the training images.
+Linear heads at two sizes and two depths, and a tuned run, on a part of the training images.
 What they are compared by is the accuracy on training images that were held out: no new labels are
 needed, and neither validation nor test images have a say.
 """
@@ -17,7 +17,6 @@ from transfer.grids.figures import markdown, short
 from transfer.nets import cards
 
 PART = 50  # images a class, at most, that all are tried on
-EPOCHS = 4  # of the short tuned run
 HELD_OUT = 10  # of so many parts a tuned run holds one out; linear heads are judged on all images
 SMALLER = 0.6  # the other size, of the one that is asked for
 COLUMNS = ("head", "size", "layers", "held-out accuracy", "seconds")
@@ -92,7 +91,7 @@ def trials(settings, root="."):
                 "split.per_class": budget,
                 "extract.cut": name,
                 "head.kind": "finetune",
-                "head.epochs": EPOCHS,
+                "head.epochs": "auto",
                 "head.batch_size": "auto",
             },
             cut.size,
@@ -121,7 +120,7 @@ def advice(found, outcomes):
     if gain > 2 * error:
         return (
             f"Fine-tune: -S extract.cut={trial.settings['extract.cut']} -S head.kind=finetune "
-            f"reached {by} over the best linear head after {EPOCHS} epochs."
+            f"reached {by} over the best linear head."
         )
     return (
         f"{stay}: fine-tuning reached {by} beside it, which is less than twice its standard error "

@@ -18,7 +18,7 @@ _COURSE = {"epochs": 50, "batch_size": 256}  # as the course trained
 AUTO = {
     "softmax": _COURSE,
     "mlp": _COURSE,
-    "finetune": {"epochs": 8, "batch_size": 32},
+    "finetune": {"batch_size": 32},  # epochs by the number of images
 }
 
 

@@ -13,24 +13,24 @@ from pathlib import Path
 from transfer.downloads import kept
 from transfer.errors import unknown
 from transfer.heads.choosing import finetuning
-from transfer.nets import cards, networks, tails
+from transfer.nets import networks, tails
 from transfer.nets.networks import keras
 
 ABANDONED = 7 * 24 * 3600  # seconds; no epoch takes so long
 POLICIES = {"bf16": "mixed_bfloat16", "int8": "mixed_bfloat16"}  # else float32
 
 
-def fit(training, views, check, held, card, weights, options):
+def fit(training, views, check, held, net, weights, options, fresh=None):
     """A fitted.Fitted of `head.kind: finetune`.
 
     training, check: the packs of the training and validation part (activations.pack_of); views,
-    held: tuples of their activations [N, h, w, c], of each view; card: the path of the net's card;
-    weights: the folder of its weights; options: those of the kind.  A fit that was killed goes on
-    where it was: each epoch lies beside the feature store until the fit has ended.
+    held: tuples of their activations [N, h, w, c], of each view; net: its cards.Card; weights: the
+    folder of its weights; options: those of the kind; fresh: None or a features.fresh.Fresh, whose
+    augmented views are seen instead of `views`.  A fit that was killed goes on where it was: each
+    epoch lies beside the feature store until the fit has ended.
 
     Raises InputError for a layer that `options` name and the network has not after the cut.
     """
-    net = cards.load(card)
     (cut,) = training.recipe["layers"]
     if cut not in net.cuts:
         raise unknown(f"cut of {net.name}", cut, net.cuts)
@@ -41,6 +41,7 @@ def fit(training, views, check, held, card, weights, options):
     keras.config.set_dtype_policy(POLICIES.get(training.recipe["precision"], "float32"))
     tail = tails.build(net, weights, cut, upto, views[0].shape[1:])
     told = [training.recipe, upto, training.ids.tolist(), training.labels.tolist(), _code()]
+    told.append(fresh and fresh.decided_by)
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     place = _place(digest)
     found = finetuning.fit(
@@ -53,10 +54,12 @@ def fit(training, views, check, held, card, weights, options):
         validation=(held, check.labels),
         place=place,
         told=digest,
+        fresh=fresh,
         **settings,
     )
     shutil.rmtree(place, ignore_errors=True)
-    found.selection.update(upto=upto, augmented=len(views) - len(held))
+    augmented = "fresh" if fresh else len(views) - len(held)
+    found.selection.update(upto=upto, augmented=augmented)
     return found
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from transfer.errors import InputError
 from transfer.features.engine import BATCH, Engine
-from transfer.features.extraction import batches
 from transfer.features.resizing import Square
+from transfer.features.streams import batches
 from transfer.features.views import VIEWS
 from transfer.heads import trained
 from transfer.serving import agreement, networks

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from transfer.datasets.reading import decoder, folders
 from transfer.datasets.reading.archives import MEMBER_LIMIT
 from transfer.datasets.reading.extensions import EXTENSIONS
-from transfer.features import extraction
+from transfer.features import streams
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def squares(photos, square):
         except decoder.Unreadable as fault:
             return replace(photo, problem=f"can't be read as a picture: {fault}"), None
 
-    return extraction.ahead(look, photos)
+    return streams.ahead(look, photos)
 
 
 def _problem(name):

@@ -1,12 +1,13 @@
 """Fine-tunes the tail of a network on activations at its cut, in Keras.
 
 The front stays as it is, so what it gives is computed once (transfer.packs.activations); an epoch
-sees of each image one of its views, drawn anew, moved by up to a cell.  The tail ends in its mean
-over the area, standardised once and for all, dropout, and a dense layer, which begins as a ridge
-head on the same (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features": from random
-weights its first gradients would spoil what the tail knows).  What is measured, and
-kept in the end, are running averages of the weights (Polyak and Juditsky 1992), which are better
-than the weights of any one step and change less from epoch to epoch.  Imports TensorFlow.
+sees of each image one of its views, or one that is computed for the epoch alone, moved by up to a
+cell.  The tail ends in its mean over the area, standardised once and for all, dropout, and a dense
+layer, which begins as a ridge head on the same (Kumar et al. 2022, "Fine-Tuning can Distort
+Pretrained Features": from random weights its first gradients would spoil what the tail knows).
+What is measured, and kept in the end, are running averages of the weights (Polyak and Juditsky
+1992), which are better than the weights of any one step and change less from epoch to epoch.
+Imports TensorFlow.
 """
 
 import contextlib
@@ -15,13 +16,13 @@ import math
 import zipfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
 
 from transfer.errors import InputError
-from transfer.heads.choosing import folds, temperature
+from transfer.heads.choosing import candidates, folds, temperature
 from transfer.heads.choosing import selection as selection_
 from transfer.heads.fitted import Fitted
 from transfer.heads.methods import tail as tail_
@@ -33,13 +34,14 @@ from transfer.writing import replacing
 
 # The rate of the tail's weights: the more of what is held out the head that it begins as gets
 # wrong, the further they have to go.  Where most is right, as large a rate as a tail from the
-# middle of a network needs (1e-3 for signs) spoils it: of cifar10 5 points of accuracy.
-RATE, LEAST_RATE, LARGEST_RATE = 2e-3, 1e-4, 1e-3
+# middle of a network needs (near 1e-3 for signs) spoils it: of cifar10 5 points of accuracy.
+RATE, LEAST_RATE = 1e-3, 1e-4
 HEAD_RATE = 2  # of the dense layer, in rates of the tail
 WARM_UP = 0.08  # of all steps
 WEIGHT_DECAY, DROPOUT, SMOOTHING, LONGEST = 0.02, 0.4, 0.1, 5.0  # the last of a gradient
 AVERAGED = 100  # steps: a running average forgets a step's weights by 1 / AVERAGED in each further
-PATIENCE = 3  # epochs without a better one that end it
+EPOCHS, STEPS = 8, 300  # at least so many of both, where epochs are to be chosen
+PATIENCE = 3  # epochs, clearly worse than the best, that end it
 # Of the ridge head that the dense layer begins as.  To drop a share p of standardised features is a
 # penalty of p / (1 - p) (Wager et al. 2013, "Dropout Training as Adaptive Regularization", for
 # least squares): what the dense layer will be trained under.
@@ -52,42 +54,46 @@ FLOOR = 0.1  # of the mean standard deviation of features: a smaller one is divi
 
 def fit(
     tail, views, labels, n_classes, *, epochs, batch_size, seed, class_weights,
-    plain=1, groups=None, validation=None, place=None, told=None, bar=True,
+    plain=1, groups=None, validation=None, place=None, told=None, fresh=None, bar=True,
 ):  # fmt: skip
     """A fitted.Fitted of the tail and a dense layer on its mean.
 
     tail: keras.Model from [N, h, w, c] to [N, h', w', d], of nets.tails, trained in place; views: a
     tuple of V arrays [N, h, w, c], the first `plain` of the images as they are, over which
     probabilities are averaged, may be memory-mapped; labels, groups: integers [N] and strings [N];
-    validation: None or (the same plain views of M images, labels [M]), for curves alone; place: a
-    folder in which each epoch is kept until the fit has ended, so that a fit that was killed goes
-    on there and ends in the same weights; told: what else decides the fit, plain values: a place of
-    another fit is not gone on from.
+    validation: None or (the same plain views of M images, labels [M]), for curves alone, which tell
+    of the first view, since all of them would take as long as the training; epochs: a number, or
+    auto: EPOCHS, or more where STEPS batches need more; place: a folder in which each epoch is kept
+    until the fit has ended, so that a fit that was killed goes on there and ends in the same
+    weights; told: what else decides the fit, plain values: a place of another fit is not gone on
+    from; fresh: None, or what gives the views that an epoch sees instead of `views` (see
+    features.fresh.Fresh).
     Raises InputError where activations or the loss are not finite, or there is one class alone.
     """
     dealt = folds.dealt(labels, groups, HELD_OUT, seed)
     held = np.flatnonzero(dealt.held == 0)
     rows = np.flatnonzero(dealt.held != 0)
     weights = weights_.of_classes(labels[rows], n_classes, class_weights).astype(np.float32)
-    training = _Training(views, labels, weights, batch_size, seed)
+    training = Training(views, labels, weights, batch_size, seed, fresh)
     looks = views[:plain]
     steps = math.ceil(len(rows) / batch_size)
-    state, curves, best, begun = place and place / "state.npz", [], None, 0
+    epochs = max(EPOCHS, math.ceil(STEPS / steps)) if epochs == "auto" else epochs
+    units = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    state, curves, chosen, begun = place and place / "state.npz", [], Chosen(), 0
     about = json.dumps([told, epochs, batch_size, seed, class_weights], sort_keys=True)
     tuning = Tuning(tail, n_classes, seed)
     if state and state.is_file() and (found := tuning.restored(state, about)):
-        begun, rate, curves, best = found
+        begun, rate, curves, chosen = found
     else:
         some = np.sort(np.random.default_rng(seed).permutation(rows)[:START])
-        units = np.arange(len(labels)) if groups is None else np.asarray(groups)
         right = tuning.start(views[0], some, labels[some], units[some], class_weights, seed)
-        rate = max(LEAST_RATE, min(LARGEST_RATE, RATE * (1 - right)))
+        rate = max(LEAST_RATE, RATE * (1 - right))
     with tqdm(
         desc="finetune", total=epochs * steps, initial=begun * steps, disable=None if bar else True,
         unit="batch", leave=False,
     ) as shown:  # fmt: skip
         for epoch in range(begun, epochs):
-            if _is_over(curves):
+            if epoch - chosen.epoch > PATIENCE:
                 break
 
             def rate_of(number, done=epoch * steps):
@@ -101,37 +107,51 @@ def fit(
                     "hold values that are not finite, or too large"
                 )
             with tuning.averaged():
+                losses = np.zeros(0)
                 if len(held):
-                    means |= tuning.measured("held", looks, labels, held)
+                    losses, right = tuning.judged(looks, labels, held)
+                    means |= {"held_loss": float(losses.mean()), "held_acc": float(right.mean())}
                 if validation is not None and len(validation[1]):
-                    means |= tuning.measured("val", *validation, np.arange(len(validation[1])))
+                    (first, *_), known = validation
+                    loss, right = tuning.judged((first,), known, np.arange(len(known)))
+                    means |= {"val_loss": float(loss.mean()), "val_acc": float(right.mean())}
                 curves.append(means)
-                if _best(curves) == epoch:
-                    best = tuning.values()
+                chosen = chosen.or_later(epoch, losses, units[held], tuning.values)
             shown.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
             if state:
-                tuning.keep(state, about, epoch + 1, rate, curves, best)
-    tuning.take(best)
+                tuning.keep(state, about, epoch + 1, rate, curves, chosen)
+    tuning.take(chosen.values)
     t = temperature.fit(tuning.logits(looks, held), labels[held])
-    chosen = _best(curves)
-    selection = {"rate": rate, "epoch": chosen + 1, "temperature": t} | dealt.about()
+    selection = {"rate": rate, "epoch": chosen.epoch + 1, "temperature": t} | dealt.about()
     if len(held):
-        selection["fold_accuracy"] = curves[chosen]["held_acc"]
-        selection["fold_log_loss"] = curves[chosen]["held_loss"]
+        selection["fold_accuracy"] = curves[chosen.epoch]["held_acc"]
+        selection["fold_log_loss"] = curves[chosen.epoch]["held_loss"]
     names = list(curves[0])
     return Fitted(
         tuning.arrays(t), {name: np.array([c[name] for c in curves]) for name in names}, selection
     )
 
 
-def _best(curves):
-    """The epoch, from 0, of the least loss on what is held out; the last where nothing is."""
-    losses = [means.get("held_loss", 0.0) for means in curves]
-    return len(losses) - 1 - losses[::-1].index(min(losses))
+@dataclass(frozen=True)
+class Chosen:
+    """What is kept in the end: of the last epoch that is not clearly worse on what is held out than
+    the best, since the rate falls from epoch to epoch and few images are held out.
 
+    epoch: from 0; values: its weights; least: losses [n] of what is held out in the best one.
+    """
 
-def _is_over(curves):
-    return len(curves) - 1 - _best(curves) >= PATIENCE if curves else False
+    epoch: int = -1
+    values: list | None = None
+    least: np.ndarray | None = None
+
+    def or_later(self, epoch, losses, groups, values):
+        """The Chosen after a further epoch with `losses` [n] of what is held out, of `groups`,
+        integers [n]; values(): its weights."""
+        is_best = self.least is None or losses.sum() < self.least.sum()
+        least = losses if is_best else self.least
+        if len(losses) and candidates.is_clearly_better(least, losses, groups):
+            return replace(self, least=least)
+        return Chosen(epoch, values(), least)
 
 
 def _rate(step, steps):
@@ -143,7 +163,7 @@ def _rate(step, steps):
 
 
 @dataclass(frozen=True)
-class _Training:
+class Training:
     """What steps are made of: V views [N, h, w, c], labels [N], weights of the classes."""
 
     views: tuple
@@ -151,6 +171,7 @@ class _Training:
     weights: np.ndarray
     batch_size: int
     seed: int
+    fresh: object
 
     def run(self, tuning, rows, steps, rate_of, epoch):
         """`steps` steps on `rows` in an order of the epoch's own, again from the start where they
@@ -159,32 +180,33 @@ class _Training:
         size = self.batch_size
         times = math.ceil(steps * size / len(rows))
         order = np.concatenate([rng.permutation(rows) for _ in range(times)])
-        seen = rng.integers(len(self.views), size=len(order))
+        count = self.fresh.views if self.fresh else len(self.views)
+        seen = rng.integers(count, size=len(order))
+        batches = [slice(step * size, (step + 1) * size) for step in range(steps)]
+        wanted = [(order[some], seen[some]) for some in batches]
+        found = self.fresh.stream(epoch + 1, wanted) if self.fresh else map(self._read, wanted)
+        shape = self.views[0].shape[1:]
         losses = []
-        for step, (some, x) in enumerate(self._read(order, seen, steps)):
-            y = self.labels[order[some]]
+        for step, ((chosen, _), flat) in enumerate(zip(wanted, _ahead(found), strict=True)):
+            x, y = flat.reshape(-1, *shape), self.labels[chosen]
             move = rng.integers(-1, 2, 2)
             draw = [self.seed, epoch + 1, step]
             losses.append(tuning.step(x, y, self.weights[y], rate_of(step), move, draw))
         return float(np.mean(losses))
 
-    def _read(self, order, seen, steps):
-        """Yields (slice of `order`, float16 [n, h, w, c]) of `steps` batches, the next being read
-        meanwhile."""
+    def _read(self, wanted):
+        """float16 [n, h, w, c] of (rows [n], views [n])."""
+        return np.stack([self.views[view][row] for row, view in zip(*wanted, strict=True)])
 
-        def read(step):
-            some = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            chosen = zip(seen[some], order[some], strict=True)
-            return some, np.stack([self.views[view][row] for view, row in chosen])
 
-        with ThreadPoolExecutor(1) as pool:
-            coming = deque()
-            for step in range(steps):
-                coming.append(pool.submit(read, step))
-                if len(coming) > 2:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
+def _ahead(items):
+    """Yields `items`, the next of which are worked out meanwhile."""
+    items, end = iter(items), object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = deque(pool.submit(next, items, end) for _ in range(2))
+        while (item := coming.popleft().result()) is not end:
+            coming.append(pool.submit(next, items, end))
+            yield item
 
 
 def _assign(variables, values):
@@ -301,11 +323,6 @@ class Tuning:
         log_p = temperature.averaged(logits, temperature.fit(logits, y))
         return -log_p[np.arange(len(y)), y], log_p.argmax(axis=1) == y
 
-    def measured(self, part, views, labels, rows):
-        """{<part>_loss, <part>_acc} of `rows`: means of `judged`."""
-        losses, right = self.judged(views, labels, rows)
-        return {f"{part}_loss": float(losses.mean()), f"{part}_acc": float(right.mean())}
-
     def _of_rows(self, view, rows, step=64):
         found = [np.zeros((0, self._mean.shape[0]), np.float32)]
         for start in range(0, len(rows), step):
@@ -347,26 +364,28 @@ class Tuning:
         """Goes back to where `state` told of."""
         _assign(self._changing(), state)
 
-    def keep(self, path, about, epoch, rate, curves, best):
+    def keep(self, path, about, epoch, rate, curves, chosen):
         """Writes all that `restored` needs to go on as if nothing had happened."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = {"now": self.state(), "best": best}
+        kept = {"now": self.state(), "chosen": chosen.values}
         arrays = {f"{name}{i}": v for name, values in kept.items() for i, v in enumerate(values)}
+        plain = {"about": about, "epoch": epoch, "rate": rate, "curves": json.dumps(curves)}
         with replacing(path, "wb") as file:
-            np.savez(file, about=about, epoch=epoch, rate=rate, curves=json.dumps(curves), **arrays)
+            np.savez(file, **plain, chosen=chosen.epoch, least=chosen.least, **arrays)
 
     def restored(self, path, about):
-        """(epoch, rate, curves, best) as `keep` was given them, with all else taken back; None
+        """(epoch, rate, curves, chosen) as `keep` was given them, with all else taken back; None
         where they are of another fit, or damaged."""
         try:
             with np.load(path, allow_pickle=False) as kept:
                 if str(kept["about"]) != about:
                     return None
                 now = [kept[f"now{i}"] for i in range(len(self._changing()))]
-                best = [kept[f"best{i}"] for i in range(len(self._variables()))]
+                values = [kept[f"chosen{i}"] for i in range(len(self._variables()))]
+                chosen = Chosen(int(kept["chosen"]), values, kept["least"])
                 epoch, rate = int(kept["epoch"]), float(kept["rate"])
                 curves = json.loads(str(kept["curves"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         self.go_back(now)
-        return epoch, rate, curves, best
+        return epoch, rate, curves, chosen
