@@ -6,7 +6,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile --quiet --generate-h
   --python-version 3.11 --no-emit-index-url $(UPGRADE)
 
 .PHONY: help setup lock audit repro test lint format table pretrain bench bench-precision bench-store \
-  bench-scale soak
+  bench-scale bench-finetuning soak
 
 PYTHON ?= python3
 SECONDS ?= 60
@@ -24,7 +24,8 @@ help:
 	@echo "make format  format the code"
 	@echo "make table   compute the table of results, nets by settings over datasets; an hour or more"
 	@echo "make pretrain   train mini anew, the network in models/; some hours, goes on where it was stopped"
-	@echo "make bench   measure speed beside Keras, and what a change costs; about 30 minutes"
+	@echo "make bench   measure speed beside Keras, and what a change costs; about 40 minutes"
+	@echo "make bench-finetuning   measure what fine-tuning is worth, and what views are; some hours"
 	@echo "make bench-precision   measure what int8 costs in accuracy; 15 minutes"
 	@echo "make bench-store   measure what the feature store saves; some minutes"
 	@echo "make bench-scale   measure 1,000,000 images, and a pack larger than memory; an hour"
@@ -80,6 +81,10 @@ pretrain: setup
 bench: setup
 	python -m bench.extraction
 	python -m bench.workflow
+	python -m bench.tails
+
+bench-finetuning: setup
+	python -m bench.finetuning --augmented 1 2 4 8 fresh
 
 bench-precision: setup
 	python -m bench.precision

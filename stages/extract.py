@@ -8,6 +8,7 @@ lacks are read, decoded and computed.  TensorFlow for `engine: keras` alone, whi
 too.
 """
 
+import shutil
 from functools import partial
 
 import numpy as np
@@ -24,6 +25,8 @@ from transfer.features.store import store
 from transfer.nets import cards
 from transfer.packs import activations, squares
 from transfer.packs import writer as packs
+
+MUCH = 1e9  # bytes of activations that are told before they are computed
 
 
 def main(
@@ -65,6 +68,7 @@ def main(
         # Training alone is augmented: what is measured on are images as they are.
         plain = choice.views
         augmented = at_cut.views[len(plain) :]
+        _tell_size(net, at_cut, parts, train_cut)
         wanted = [None] * len(plain) + [np.unique(parts[0].places)] * len(augmented)
         with outputs.opened(origin, at_cut, features, wanted) as found:
             for part, folder in zip(parts, folders, strict=True):
@@ -82,6 +86,23 @@ def main(
         shown = extraction.squares(read, pictures, np.unique(places), square)
         front = fresh.front_of(at_cut)
         squares.write(train_cut, front, square.size, pictures.contents, places, shown)
+
+
+def _tell_size(net, at_cut, parts, folder):
+    """Says how much disk activations will take, where that is much; a cut's shape is known at the
+    card's size, so it is only about right."""
+    ((name, _),) = at_cut.layers
+    augmented = [view for view in at_cut.views if rules.parted(view)[1]]
+    plain = len(at_cut.views) - len(augmented)
+    count = sum(len(part.places) for part in parts) * plain + len(parts[0].places) * len(augmented)
+    size = count * net.cuts[name].size * (at_cut.size / net.size) ** 2
+    if size > MUCH:
+        free = shutil.disk_usage(folder.parent).free
+        print(
+            f"extract: the activations at {name} take about {size / 1e9:.1f} GB, and as much in "
+            f"the feature store; {free / 1e9:.0f} GB are free",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ it imports TensorFlow and takes minutes.
 """
 
 from transfer import errors, params
+from transfer.features import gpus
 from transfer.heads import kinds, trained
 from transfer.heads.choosing import selection
 from transfer.nets import cards
@@ -36,10 +37,12 @@ def main(train, validation, train_cut, validation_cut, card, weights, backbone, 
     training, check = packs.read(train), packs.read(validation)
     trained.require_same_source(training, train, check, validation)
     if kind == "finetune":
+        views, plain = activations.read(train_cut), activations.read(validation_cut)
+        if views.recipe["engine"] == "keras":  # what computed them is what trains
+            gpus.allow()
         from transfer.features import fresh  # noqa: PLC0415  # imports OpenVINO
         from transfer.heads import tuned  # noqa: PLC0415  # imports TensorFlow
 
-        views, plain = activations.read(train_cut), activations.read(validation_cut)
         training, check = activations.pack_of(training, views), activations.pack_of(check, plain)
         net, drawn = cards.load(card), squares.read(train_cut)
         drawing = drawn and fresh.Fresh(drawn, net, backbone, weights)

@@ -2,10 +2,12 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from stages import extract
 from tests.imports import ROOT
 from tests.test_extraction_store import PARTS, N, Run, made  # noqa: F401, a fixture
 from tests.test_features import GIVEN, convert
@@ -359,3 +361,17 @@ def test_squares_are_of_rows_not_of_pictures(tmp_path):
         with pytest.raises(InputError, match=r"damaged squares .*; run `dvc repro -f -s extract`"):
             squares.read(tmp_path)
         (tmp_path / name).write_bytes(whole)
+
+
+def test_much_disk_is_told_before_it_is_taken(tmp_path, capsys):
+    """1,400 images as they are and 4,000 augmented views, 627 kB each at 299 pixels."""
+    parts = [SimpleNamespace(places=range(count)) for count in (1000, 200, 200)]
+    views = ("plain", "plain+1", "plain+2", "plain+3", "plain+4")
+    choice = choices.Choice((("mixed0", WHOLE),), 299, views, "bf16", "openvino")
+    net = card_of("inception_mixed8")
+    extract._tell_size(net, choice, parts, tmp_path / "cut")
+    out = capsys.readouterr().out
+    assert "the activations at mixed0 take about 3.4 GB, and as much in the feature store; " in out
+    small = choices.Choice(choice.layers, 107, views, "bf16", "openvino")
+    extract._tell_size(net, small, parts, tmp_path / "cut")
+    assert capsys.readouterr().out == ""

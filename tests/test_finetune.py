@@ -290,6 +290,7 @@ def test_the_last_epoch_that_is_not_clearly_worse_is_taken(losses, epochs, chose
 def test_the_number_of_epochs_by_that_of_images(monkeypatch):
     monkeypatch.setattr(finetuning, "STEPS", 12)
     monkeypatch.setattr(finetuning, "EPOCHS", 2)
+    monkeypatch.setattr(finetuning, "PATIENCE", 12)
     assert len(fitted(epochs="auto", batch_size=EACH * CLASSES).curves["loss"]) == 12
     assert len(fitted(epochs="auto", batch_size=1).curves["loss"]) == 2
 

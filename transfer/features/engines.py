@@ -1,7 +1,6 @@
 """The engine that a choice names, opened for a net."""
 
-import os
-
+from transfer.features import gpus
 from transfer.features.engine import BATCH, Engine
 from transfer.nets import graphs
 
@@ -18,10 +17,7 @@ def opened(choice, card, backbone, weights, batch=BATCH):
     graph = graphs.open_pooled(backbone, choice.layers, choice.size, batch, choice.precision)
     if choice.engine == "openvino":
         return Engine(graph, choice.precision)
-    # Before `networks` hides them: one GPU, the first unless the user names another, and of its
-    # memory no more than is needed.
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    gpus.allow()
     from transfer.features import keras_engine  # noqa: PLC0415  # imports TensorFlow
 
     keras_engine.require_weights(weights, graphs.read_about(backbone))

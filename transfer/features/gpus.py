@@ -36,6 +36,13 @@ def is_here():
     return bool(on_wsl or next(DEVICES.glob("nvidia[0-9]*"), None))
 
 
+def allow():
+    """Lets TensorFlow use one GPU, the first unless the user names another, and of its memory no
+    more than it needs.  To be called before transfer.nets.networks is imported, which hides all."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
 def _is_built_with_cuda():
     package = importlib.util.find_spec("tensorflow")
     if package is None or package.origin is None:
