@@ -31,6 +31,7 @@ def main(train, validation, train_cut, validation_cut, card, weights, backbone, 
         "head.folds",
         "head.class_weights",
         "head.upto",
+        "head.rate",
     )
     kind = given.pop("head.kind")
     options = kinds.options(kind, {key.removeprefix("head."): v for key, v in given.items()})

@@ -143,7 +143,14 @@ def data(seed=0, each=EACH):
     return tuple(values.astype(np.float16)), labels
 
 
-SETTINGS = {"epochs": 4, "batch_size": 8, "seed": 1, "class_weights": "none", "bar": False}
+SETTINGS = {
+    "rate": "auto",
+    "epochs": 4,
+    "batch_size": 8,
+    "seed": 1,
+    "class_weights": "none",
+    "bar": False,
+}
 
 
 def fitted(**given):
@@ -180,7 +187,7 @@ def test_validation_has_no_say_and_settings_have():
     views, labels = data(2)
     assert digest(fitted(validation=(views[:1], (labels + 1) % CLASSES)).arrays) == first
     assert digest(fitted(validation=None).arrays) == first
-    for changed in ({"seed": 2}, {"epochs": 5}, {"batch_size": 4}):
+    for changed in ({"seed": 2}, {"epochs": 5}, {"batch_size": 4}, {"rate": 0.1}):
         assert digest(fitted(**changed).arrays) != first
 
 
@@ -321,6 +328,7 @@ def test_the_rate_goes_by_what_the_start_gets_wrong(right, rate, monkeypatch):
     start = finetuning.Tuning.start
     monkeypatch.setattr(finetuning.Tuning, "start", lambda *given: (start(*given), right)[1])
     assert fitted(epochs=1).selection["rate"] == pytest.approx(rate)
+    assert fitted(epochs=1, rate=0.005).selection["rate"] == 0.005
 
 
 def test_a_fit_begins_as_a_ridge_head(monkeypatch):
@@ -387,5 +395,6 @@ def test_auto_means_what_each_kind_takes():
     assert options.given("softmax", every)["epochs"] == 50
     assert options.given("mlp", every | {"epochs": 7})["epochs"] == 7
     assert options.given("ridge", every)["strength"] == "auto"
-    assert options.given("finetune", every)["batch_size"] == 32
+    tuned = options.given("finetune", every)
+    assert (tuned["batch_size"], tuned["epochs"], tuned["rate"]) == (32, "auto", "auto")
     assert (ROOT / "params.yaml").read_text().count("epochs: auto") == 1

@@ -78,7 +78,7 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     head = "kind: mlp, epochs: 2, batch_size: 256, seed: 0, hidden: 4, initializer: glorot_uniform"
     head += ", transform: auto, strength: auto, neighbours: auto"
-    head += ", folds: 5, class_weights: none, upto: auto"
+    head += ", folds: 5, class_weights: none, upto: auto, rate: auto"
     (tmp_path / "params.yaml").write_text(f"head: {{{head}}}\nsplit: {{per_class: 9}}\n")
     return tmp_path
 

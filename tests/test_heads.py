@@ -347,7 +347,7 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     head = "kind: softmax, epochs: 4, batch_size: 16, seed: 0, hidden: 8"
     chosen = "transform: auto, strength: auto, neighbours: auto"
-    chosen += ", folds: 3, class_weights: none, upto: auto"
+    chosen += ", folds: 3, class_weights: none, upto: auto, rate: auto"
     (tmp_path / "params.yaml").write_text(
         f"head: {{{head}, initializer: truncated_normal, {chosen}}}\n"
     )

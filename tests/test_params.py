@@ -53,6 +53,9 @@ def test_only_the_keys_asked_for(tmp_path):
         ("extract__precision", "fp16", "extract.precision must be one of bf16, f32"),
         ("extract__engine", "tpu", "extract.engine must be one of auto, openvino"),
         ("head__strength", 0, "head.strength must be auto or a number from 1e-07; received 0"),
+        ("head__rate", 2, "head.rate must be auto or a number from 1e-06 to 1; received 2"),
+        ("head__rate", True, "head.rate must be auto or a number from 1e-06 to 1; received True"),
+        ("extract__augmented", "some", "extract.augmented must be a whole number from 0 to 64, or"),
         (
             "head__strength",
             -1e-3,
@@ -85,7 +88,7 @@ def test_all_is_a_number_of_images_a_class(tmp_path):
 
 def test_slips_in_the_file(tmp_path):
     path = written(tmp_path, split__sed=3)
-    with pytest.raises(InputError, match=r", line 28: unknown key 'split.sed'; known: split.seed"):
+    with pytest.raises(InputError, match=r", line 29: unknown key 'split.sed'; known: split.seed"):
         params.unread_keys(path)
     path.write_text("net: mini\nextra: {}\n")
     with pytest.raises(InputError, match=r", line 2: unknown key 'extra'; known: extract"):

@@ -22,11 +22,17 @@ def _is_name(value):
 
 
 LEAST_STRENGTH = 1e-7  # weaker, a penalty drowns in the rounding of float32 coordinates
+LEAST_RATE = 1e-6
 
 
 def _is_strength(value):
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return value == "auto" or (number and LEAST_STRENGTH <= value < math.inf)
+
+
+def _is_rate(value):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value == "auto" or (number and LEAST_RATE <= value <= 1)
 
 
 def _is_fraction(value):
@@ -98,6 +104,7 @@ KEYS = {
     "head.strength": (_is_strength, "auto or a number from 1e-07"),
     "head.neighbours": _COUNT_OR_AUTO,
     "head.upto": (_is_name, "auto or the name of a layer"),
+    "head.rate": (_is_rate, "auto or a number from 1e-06 to 1"),
     "head.folds": (lambda value: _is_int(value, 2), "a whole number from 2"),
     "head.class_weights": _one_of("none", "balanced"),
 }

@@ -28,6 +28,7 @@ COMMON = {
     "head.folds": 5,
     "head.class_weights": "none",
     "head.upto": "auto",
+    "head.rate": "auto",
 }
 _CARD = {"extract.layers": "card", "extract.size": "card", "extract.views": ["plain"]}
 _AUTO = {"extract.layers": "auto", "extract.size": "auto", "extract.views": "auto"}

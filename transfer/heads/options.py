@@ -12,7 +12,7 @@ OPTIONS = {
     "ridge": (*CHOSEN, "strength"),
     "knn": (*CHOSEN, "neighbours"),
     "prototype": CHOSEN,
-    "finetune": ("upto", "epochs", "batch_size", "seed", "class_weights"),
+    "finetune": ("upto", "rate", "epochs", "batch_size", "seed", "class_weights"),
 }
 _COURSE = {"epochs": 50, "batch_size": 256}  # as the course trained
 AUTO = {

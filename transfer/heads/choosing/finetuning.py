@@ -53,7 +53,7 @@ FLOOR = 0.1  # of the mean standard deviation of features: a smaller one is divi
 
 
 def fit(
-    tail, views, labels, n_classes, *, epochs, batch_size, seed, class_weights,
+    tail, views, labels, n_classes, *, rate, epochs, batch_size, seed, class_weights,
     plain=1, groups=None, validation=None, place=None, told=None, fresh=None, bar=True,
 ):  # fmt: skip
     """A fitted.Fitted of the tail and a dense layer on its mean.
@@ -62,12 +62,12 @@ def fit(
     tuple of V arrays [N, h, w, c], the first `plain` of the images as they are, over which
     probabilities are averaged, may be memory-mapped; labels, groups: integers [N] and strings [N];
     validation: None or (the same plain views of M images, labels [M]), for curves alone, which tell
-    of the first view, since all of them would take as long as the training; epochs: a number, or
-    auto: EPOCHS, or more where STEPS batches need more; place: a folder in which each epoch is kept
-    until the fit has ended, so that a fit that was killed goes on there and ends in the same
-    weights; told: what else decides the fit, plain values: a place of another fit is not gone on
-    from; fresh: None, or what gives the views that an epoch sees instead of `views` (see
-    features.fresh.Fresh).
+    of the first view, since all of them would take as long as the training; rate: a number, or
+    auto: by the accuracy of the head that it begins as; epochs: a number, or auto: EPOCHS, or more
+    where STEPS batches need more; place: a folder in which each epoch is kept until the fit has
+    ended, so that a fit that was killed goes on there and ends in the same weights; told: what else
+    decides the fit, plain values: a place of another fit is not gone on from; fresh: None, or what
+    gives the views that an epoch sees instead of `views` (see features.fresh.Fresh).
     Raises InputError where activations or the loss are not finite, or there is one class alone.
     """
     dealt = folds.dealt(labels, groups, HELD_OUT, seed)
@@ -80,14 +80,14 @@ def fit(
     epochs = max(EPOCHS, math.ceil(STEPS / steps)) if epochs == "auto" else epochs
     units = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     state, curves, chosen, begun = place and place / "state.npz", [], Chosen(), 0
-    about = json.dumps([told, epochs, batch_size, seed, class_weights], sort_keys=True)
+    about = json.dumps([told, rate, epochs, batch_size, seed, class_weights], sort_keys=True)
     tuning = Tuning(tail, n_classes, seed)
     if state and state.is_file() and (found := tuning.restored(state, about)):
         begun, rate, curves, chosen = found
     else:
         some = np.sort(np.random.default_rng(seed).permutation(rows)[:START])
         right = tuning.start(views[0], some, labels[some], units[some], class_weights, seed)
-        rate = max(LEAST_RATE, RATE * (1 - right))
+        rate = max(LEAST_RATE, RATE * (1 - right)) if rate == "auto" else rate
     with tqdm(
         desc="finetune", total=epochs * steps, initial=begun * steps, disable=None if bar else True,
         unit="batch", leave=False,
