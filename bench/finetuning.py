@@ -40,33 +40,37 @@ PARTS = ("validation", "test")
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     given = parser().parse_args(argv)
-    rows = []
+    print(table.head("bench.finetuning", argv))
+    columns = ["dataset", "head", "extract, s", "train, s", "validation, mean (range)"]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         space = workspaces.made(Path(folder, "workspace"))
         preparation.net(space, given.net, ["bf16"])
         for dataset in given.datasets:
-            split = protocol.splits(dataset)[-1]
-            planned = [
-                protocol.Run(given.net, "auto", dataset, split, seed) for seed in given.seeds
-            ]
-            rows.append([split.title, "linear", "-", "-", *accuracies(linear(planned), split)])
-            preparation.fetched(space, dataset)
-            for count in given.augmented:
-                found = []
-                for run in planned:
-                    found.append(tuned(space, run.settings | asked(given, count)))
-                    print(f"{run}, {count} views: {told(found[-1])}", file=sys.stderr)
-                times = [fmean(one[stage] for one in found) for stage in ("extract", "train")]
-                metrics = [one["metrics"] for one in found]
-                views = f"fine-tuned, {count} augmented views"
-                rows.append([split.title, views, *times, *accuracies(metrics, split)])
-            if given.scratch:
-                found = [scratch(space, run.settings, given.scratch) for run in planned]
-                seconds = fmean(one["seconds"] for one in found)
-                rows.append([split.title, "from nothing", "-", seconds, *accuracies(found, split)])
-    columns = ["dataset", "head", "extract, s", "train, s", "validation, mean (range)"]
-    print(table.head("bench.finetuning", argv))
-    print(table.markdown([*columns, "official test, mean (range)"], rows))
+            rows = of_dataset(space, dataset, given)
+            # At once: a fault in a later dataset, hours on, takes nothing of it.
+            print(table.markdown([*columns, "official test, mean (range)"], rows), flush=True)
+
+
+def of_dataset(space, dataset, given):
+    """The rows of `dataset`, of what the options `given` ask for."""
+    split = protocol.splits(dataset)[-1]
+    planned = [protocol.Run(given.net, "auto", dataset, split, seed) for seed in given.seeds]
+    rows = [[split.title, "linear", "-", "-", *accuracies(linear(planned), split)]]
+    preparation.fetched(space, dataset)
+    for count in given.augmented:
+        found = []
+        for run in planned:
+            found.append(tuned(space, run.settings | asked(given, count)))
+            print(f"{run}, {count} views: {told(found[-1])}", file=sys.stderr)
+        times = [fmean(one[stage] for one in found) for stage in ("extract", "train")]
+        metrics = [one["metrics"] for one in found]
+        views = f"fine-tuned, {count} augmented views"
+        rows.append([split.title, views, *times, *accuracies(metrics, split)])
+    if given.scratch:
+        found = [scratch(space, run.settings, given.scratch) for run in planned]
+        seconds = fmean(one["seconds"] for one in found)
+        rows.append([split.title, "from nothing", "-", seconds, *accuracies(found, split)])
+    return rows
 
 
 def parser():
@@ -77,7 +81,7 @@ def parser():
     options.add_argument("--cut", default="auto")
     options.add_argument("--upto", default="auto")
     options.add_argument("--size", type=size, default="auto")
-    options.add_argument("--augmented", type=views, nargs="+", default=(0, 4))
+    options.add_argument("--augmented", type=views, nargs="*", default=(0, 4))
     options.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text),
                          default="auto")  # fmt: skip
     options.add_argument("--seeds", type=int, nargs="+", default=protocol.SEEDS)
@@ -127,7 +131,8 @@ def tuned(space, settings):
 
 def told(found):
     """A line of progress for what `tuned` gave."""
-    parts = ", ".join(f"{found['metrics'][part]['accuracy']:.4f} on {part}" for part in PARTS)
+    measured = {part: found["metrics"].get(part) for part in PARTS}
+    parts = ", ".join(f"{m['accuracy']:.4f} on {part}" for part, m in measured.items() if m)
     return f"{parts}; extract {found['extract']:.0f} s, train {found['train']:.0f} s"
 
 

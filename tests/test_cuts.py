@@ -247,7 +247,10 @@ def test_activations_are_read_as_they_were_written(folder):
 
 def test_activations_of_no_image(tmp_path):
     activations.write(tmp_path / "cut", ABOUT, (0, 3, 3, 4), {"plain": iter(())})
-    assert activations.read(tmp_path / "cut").arrays[0].shape == (0, 3, 3, 4)
+    found = activations.read(tmp_path / "cut")
+    assert found.arrays[0].shape == (0, 3, 3, 4)
+    pack = reader.Pack(np.zeros((0, 2), np.float32), np.zeros(0, int), None, None, ["x"], {})
+    assert activations.pack_of(pack, found).features.shape == (0, 36)
 
 
 def test_nothing_is_cut(folder):

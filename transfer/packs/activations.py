@@ -6,6 +6,7 @@ holds one line of text.
 """
 
 import json
+import math
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,7 +92,10 @@ def pack_of(pack, activations):
 
     Raises InputError where they are of another number of images.
     """
-    first, *further = (array.reshape(len(array), -1) for array in activations.arrays)
+    # Not -1: of no image nothing tells how many numbers one has.
+    first, *further = (
+        array.reshape(len(array), math.prod(array.shape[1:])) for array in activations.arrays
+    )
     if len(first) != len(pack.labels):
         raise InputError(
             f"there are activations of {len(first)} images and features of {len(pack.labels)}; "
