@@ -530,7 +530,7 @@ def test_tails_are_measured_beside_plain_keras(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(tails, "EPOCHS", 2)
     monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))
     tails.main(
-        "--net mini --dataset sample --cut block3 --size 64 --augmented 0 --epochs 1".split()
+        "--net mini --dataset sample --cut block3 --size 64 --augmented 0 --epochs 2".split()
     )
     out = capsys.readouterr().out
     lines = [line for line in out.splitlines() if line.startswith("|")]
