@@ -172,9 +172,9 @@ try:
     features.copy()
 except MemoryError:
     print("a copy of the pack does not fit")
-train.main(*paths[:2], None, None, None, None, paths[2])
+train.main(*paths[:2], None, None, None, None, None, paths[2])
 """
-UNUSED = (None, None, None, None)  # what a fine-tuned network alone is made of
+UNUSED = (None,) * 5  # what a fine-tuned network alone is made of
 
 
 def test_a_head_trains_from_a_pack_larger_than_memory(workspace):
