@@ -16,7 +16,7 @@ from transfer.datasets.reading import decoder
 from transfer.datasets.reading.images import Image, digest
 from transfer.downloads import manifests
 from transfer.errors import InputError
-from transfer.features import announced, choices, engine, extraction
+from transfer.features import announced, choices, engine, extraction, streams
 from transfer.features.engine import BATCH, Engine
 from transfer.features.recipe import recipe
 from transfer.features.resizing import Square
@@ -107,7 +107,7 @@ def test_a_cpu_without_bf16_runs_f32(capabilities, runs):
 def test_whatever_the_number_of_workers(backbone, monkeypatch):
     folder, _ = backbone
     expected = features_of(folder)
-    monkeypatch.setattr(extraction.os, "cpu_count", lambda: 7)
+    monkeypatch.setattr(streams.os, "cpu_count", lambda: 7)
     np.testing.assert_array_equal(features_of(folder), expected)
 
 
