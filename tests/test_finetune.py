@@ -191,8 +191,8 @@ def test_validation_has_no_say_and_settings_have():
         assert digest(fitted(**changed).arrays) != first
 
 
-def test_a_fit_that_was_killed_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch):
-    whole = fitted()
+def killed_after_two_epochs(monkeypatch, **given):
+    """Runs `fitted`, which is killed once it has kept its second epoch."""
     keep = finetuning.Tuning.keep
 
     def killed(self, path, about, epoch, *rest):
@@ -200,14 +200,19 @@ def test_a_fit_that_was_killed_goes_on_and_ends_in_the_same_bytes(tmp_path, monk
         if epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(finetuning.Tuning, "keep", killed)
-    with pytest.raises(KeyboardInterrupt):
-        fitted(place=tmp_path, told="one")
+    with monkeypatch.context() as patched:
+        patched.setattr(finetuning.Tuning, "keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(**given)
+
+
+def test_a_fit_that_was_killed_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch):
+    whole = fitted()
+    killed_after_two_epochs(monkeypatch, place=tmp_path, told="one")
     steps, step = [], finetuning.Tuning.step
     monkeypatch.setattr(
         finetuning.Tuning, "step", lambda self, *given: steps.append(1) or step(self, *given)
     )
-    monkeypatch.setattr(finetuning.Tuning, "keep", keep)
     again = fitted(place=tmp_path, told="one")
     assert len(steps) < 4 * EACH * CLASSES / 8 * 0.6, "two epochs alone"
     assert digest(again.arrays) == digest(whole.arrays)
@@ -244,17 +249,7 @@ def test_views_that_are_drawn_in_each_epoch(tmp_path, monkeypatch):
     found = fitted(fresh=drawn)
     assert drawn.numbers == [1, 2, 3, 4]
     assert digest(found.arrays) == digest(fitted(fresh=Drawn()).arrays) != digest(fitted().arrays)
-    keep = finetuning.Tuning.keep
-
-    def killed(self, path, about, epoch, *rest):
-        keep(self, path, about, epoch, *rest)
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(finetuning.Tuning, "keep", killed)
-    with pytest.raises(KeyboardInterrupt):
-        fitted(place=tmp_path, fresh=Drawn())
-    monkeypatch.setattr(finetuning.Tuning, "keep", keep)
+    killed_after_two_epochs(monkeypatch, place=tmp_path, fresh=Drawn())
     drawn = Drawn()
     again = fitted(place=tmp_path, fresh=drawn)
     assert drawn.numbers == [3, 4]
