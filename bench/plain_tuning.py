@@ -59,13 +59,16 @@ def built(network, card, cut, upto, size, classes):
     between = keras.Model(network.get_layer(cut).output, network.get_layer(upto).output)
     trains = {layer.name for layer in between.layers} - {cut}
     for layer in network.layers:
-        layer.trainable = layer.name in trains
+        # Frozen, a norm keeps its statistics; `training=False` at the call would not hold, since
+        # what `fit` says of the whole model goes to each part of it (Keras 3.15).
+        is_norm = isinstance(layer, layers.BatchNormalization)
+        layer.trainable = layer.name in trains and not is_norm
     image = keras.Input((size, size, 3), dtype="uint8")
     pixels = ops.cast(image, "float32")
     if card.pixels.order == "BGR":
         pixels = ops.flip(pixels, axis=-1)
     pixels = (pixels - np.array(card.pixels.mean, np.float32)) / card.pixels.divisor
-    maps = keras.Model(network.input, network.get_layer(upto).output)(pixels, training=False)
+    maps = keras.Model(network.input, network.get_layer(upto).output)(pixels)
     x = layers.Dropout(finetuning.DROPOUT)(layers.GlobalAveragePooling2D()(maps))
     return keras.Model(image, layers.Dense(classes, dtype="float32")(x))
 
