@@ -1,13 +1,11 @@
 """One net's contest: the stage `extract`, Keras and the compiled network, round by round."""
 
-import json
 import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from bench import preparation, processes, workspaces
+from bench import preparation
 from bench.preparation import ALL, PLAIN
 from transfer.features.engine import BATCH
 
@@ -86,7 +84,7 @@ def run(space, net, datasets, precisions, *, seconds, images, repeats):
 def _measure(space, settings, precision, found):
     """Adds a round of the stage `extract`, and of decoding alone, to the Figures `found`."""
     ours = _extraction(space, settings, precision)
-    decode = _call(space, "decoding", settings, "source", "raw", "index", "card")
+    decode = preparation.call(space, "decoding", settings, ["source", "raw", "index", "card"])
     found.ours.append(found.images / ours.seconds)
     found.extract.append(1000 * ours.cpu / found.images)
     found.decode.append(1000 * decode["cpu"] / decode["images"])
@@ -106,23 +104,14 @@ def _extraction(space, settings, precision):
 
 
 def _bare(space, settings, precision, seconds):
-    more = ("--precision", precision, "--seconds", seconds)
-    return _call(space, "compiled", settings, "card", "backbone", "weights", more=more)
+    options = {"precision": precision, "seconds": seconds}
+    return preparation.call(space, "compiled", settings, ["card", "backbone", "weights"], options)
 
 
 def _keras(space, settings, images, batches):
-    more = ("--images", images, "--batches", *batches)
-    names = ("source", "raw", "index", "card", "weights")
-    return _call(space, "predicting", settings, *names, more=more)
-
-
-def _call(space, module, settings, *names, more=()):
-    """What `python -m bench.<module>` prints, given the paths `names` and the words `more`."""
-    paths = preparation.paths(space, settings)
-    words = [word for name in names for word in (f"--{name}", paths[name])]
-    command = [sys.executable, "-m", f"bench.{module}", *words, *more]
-    env = workspaces.environment(Path(space.folder, "no-store"))
-    return json.loads(processes.run(command, cwd=space.folder, env=env).out)
+    names = ["source", "raw", "index", "card", "weights"]
+    options = {"images": images, "batches": list(batches)}
+    return preparation.call(space, "predicting", settings, names, options)
 
 
 def _tell(net, dataset, precision, which, found):

@@ -139,11 +139,8 @@ def told(found):
 def scratch(space, settings, epochs):
     """What bench.scratch prints for the index under `settings`, as a dict like metrics.json."""
     space.stage("index", settings, kept.store_folder())
-    paths = preparation.paths(space, settings)
-    words = [word for name in ("source", "raw", "index") for word in (f"--{name}", paths[name])]
-    command = [sys.executable, "-m", "bench.scratch", *words, "--epochs", epochs]
-    env = workspaces.environment(Path(space.folder, "no-store"))
-    found = json.loads(processes.run(command, cwd=space.folder, env=env).out)
+    names = ["source", "raw", "index"]
+    found = preparation.call(space, "scratch", settings, names, {"epochs": epochs})
     parts = {part: {"accuracy": found[part]} for part in PARTS if part in found}
     return {"seconds": found["seconds"]} | parts
 

@@ -14,17 +14,16 @@ each; front, tail: multiply-adds of an image; and the accuracy of the validation
 import argparse
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from bench import fitting, processes, squares
 from transfer.datasets import sources
 from transfer.features.resizing import Square
 from transfer.heads.choosing import finetuning
 from transfer.heads.tuned import POLICIES
-from transfer.nets import cards, conversion
-from transfer.nets.networks import keras, ops
+from transfer.nets import cards, conversion, networks
+from transfer.nets.networks import keras
 
 layers = keras.layers
 
@@ -64,11 +63,7 @@ def built(network, card, cut, upto, size, classes):
         is_norm = isinstance(layer, layers.BatchNormalization)
         layer.trainable = layer.name in trains and not is_norm
     image = keras.Input((size, size, 3), dtype="uint8")
-    pixels = ops.cast(image, "float32")
-    if card.pixels.order == "BGR":
-        pixels = ops.flip(pixels, axis=-1)
-    pixels = (pixels - np.array(card.pixels.mean, np.float32)) / card.pixels.divisor
-    maps = keras.Model(network.input, network.get_layer(upto).output)(pixels)
+    (maps,) = networks.with_pixels(network, replace(card, layers=(upto,)))(image)
     x = layers.Dropout(finetuning.DROPOUT)(layers.GlobalAveragePooling2D()(maps))
     return keras.Model(image, layers.Dense(classes, dtype="float32")(x))
 

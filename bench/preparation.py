@@ -1,8 +1,10 @@
 """What stands ready before anything is measured: archives, an index, weights, the converted net."""
 
+import json
 import sys
+from pathlib import Path
 
-from bench import squares
+from bench import processes, squares, workspaces
 from bench.processes import CommandError
 from transfer.datasets import index
 from transfer.downloads import kept, manifests
@@ -74,6 +76,18 @@ def paths(space, settings):
         "backbone": "models/backbones/${net}",
     }
     return {name: space.at(template, settings) for name, template in templates.items()}
+
+
+def call(space, module, settings, names, options=None):
+    """What `python -m bench.<module>` prints as JSON, given those of `paths` that are `names` and
+    `options`, {name: value or list of values}."""
+    found = paths(space, settings)
+    words = []
+    for name, value in ({name: found[name] for name in names} | (options or {})).items():
+        words += [f"--{name}", *(value if isinstance(value, list) else [value])]
+    command = [sys.executable, "-m", f"bench.{module}", *words]
+    env = workspaces.environment(Path(space.folder, "no-store"))
+    return json.loads(processes.run(command, cwd=space.folder, env=env).out)
 
 
 def available(space, names, store):

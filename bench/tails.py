@@ -138,15 +138,10 @@ class Contest:
 
     def _call(self, module, names, epochs, precision, more):
         head = self._found["metrics"]["head"]
-        paths = preparation.paths(self._space, self._settings)
         (cut,) = activations.read(self._space.at(CUT, self._settings)).recipe["layers"]
-        options = {name: paths[name] for name in names} | more
-        options |= {"cut": cut, "upto": head["upto"], "epochs": epochs, "batch": self._batch}
-        options |= {"rate": head["rate"], "precision": precision}
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        command = [sys.executable, "-m", f"bench.{module}", *words]
-        env = workspaces.environment(Path(self._space.folder, "no-store"))
-        return json.loads(processes.run(command, cwd=self._space.folder, env=env).out)
+        options = more | {"cut": cut, "upto": head["upto"], "rate": head["rate"]}
+        options |= {"epochs": epochs, "batch": self._batch, "precision": precision}
+        return preparation.call(self._space, module, self._settings, names, options)
 
 
 def _accuracy(value, n):

@@ -263,8 +263,8 @@ def test_few_pictures_fill_a_batch_and_many_come_in_whole_ones():
 def test_contestants_take_turns_in_rounds_of_as_many_pictures_as_their_speed_asks_for(monkeypatch):
     asked = []
 
-    def call(space, module, settings, *names, more=()):
-        asked.append((module, settings["dataset"], *more))
+    def call(space, module, settings, names, options=None):
+        asked.append((module, settings["dataset"], *(options or {}).items()))
         return {
             "predicting": {"images": 96, "rates": {str(b): 10.0 * b for b in (8, 16, 64, 32)}},
             "compiled": {"images": 80, "seconds": 2.0, "cpu": 4.0, "precision": "f32"},
@@ -275,7 +275,7 @@ def test_contestants_take_turns_in_rounds_of_as_many_pictures_as_their_speed_ask
         asked.append(("ours", settings["dataset"], precision))
         return Finished(2.0, 3.0, 0, "")
 
-    monkeypatch.setattr(contest, "_call", call)
+    monkeypatch.setattr(preparation, "call", call)
     monkeypatch.setattr(contest, "_extraction", extraction)
     monkeypatch.setattr(preparation, "net", lambda space, net, precisions: "untrained")
     monkeypatch.setattr(preparation, "choose", lambda space, name, rows, n: min(n, len(rows)))
@@ -292,14 +292,14 @@ def test_contestants_take_turns_in_rounds_of_as_many_pictures_as_their_speed_ask
     assert found.figures["large", "bf16"].ours == [160.0, 160.0]
     assert found.figures["large", "f32"].network == [50.0, 50.0]
     one_round = [
-        ("predicting", "large", "--images", 5120, "--batches", 64),
-        ("compiled", "large", "--precision", "bf16", "--seconds", 2.0),
+        ("predicting", "large", ("images", 5120), ("batches", [64])),
+        ("compiled", "large", ("precision", "bf16"), ("seconds", 2.0)),
         ("ours", "large", "bf16"),  # start-up
         ("ours", "large", "bf16"),
         ("decoding", "large"),
         ("ours", "small", "bf16"),
         ("decoding", "small"),
-        ("compiled", "large", "--precision", "f32", "--seconds", 2.0),
+        ("compiled", "large", ("precision", "f32"), ("seconds", 2.0)),
         ("ours", "large", "f32"),
         ("ours", "large", "f32"),
         ("decoding", "large"),
