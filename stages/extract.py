@@ -9,11 +9,13 @@ too.
 """
 
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from transfer import errors, params
+from transfer.cluster import opening
 from transfer.datasets import index as table
 from transfer.datasets import sources
 from transfer.datasets.reading import readers
@@ -43,8 +45,10 @@ def main(
     pictures, parts, classes = listed(table.read(index))
     count = sum(len(part.places) for part in parts)
     read = partial(readers.read, dataset, source, raw)
-    origin = outputs.Origin(net, dataset, backbone, weights, read, pictures, train.parent)
-    with store.opened(kept.store_folder()) as features:
+    places = [source] if dataset.kind == "own" else [raw / name for name in dataset.archives]
+    origin = outputs.Origin(net, dataset, backbone, weights, read, places, pictures, train.parent)
+    with opening.opened() as cluster, store.opened(kept.store_folder()) as features:
+        origin = replace(origin, cluster=cluster)
         with outputs.opened(origin, choice, features) as found:
             for part, path in zip(parts, (train, validation, test), strict=True):
                 first, *further = (found.blocks(view, part.places) for view in choice.views)

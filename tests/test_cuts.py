@@ -9,7 +9,8 @@ import pytest
 
 from stages import extract
 from tests.imports import ROOT
-from tests.test_extraction_store import PARTS, N, Run, made  # noqa: F401, a fixture
+from tests.extracting import PARTS, N, Run
+from tests.test_extraction_store import made  # noqa: F401, a fixture
 from tests.test_features import GIVEN, convert
 from transfer.datasets import sources
 from transfer.errors import InputError

@@ -10,7 +10,7 @@ from tests.imports import ROOT
 from transfer import requirements
 from transfer.errors import InputError
 
-COMPILED = ("requirements.txt", "requirements-dev.txt")
+COMPILED = ("requirements.txt", "requirements-dev.txt", "requirements-ray.txt")
 
 
 def text(name):
@@ -45,7 +45,7 @@ def test_no_address_and_no_option_is_in_what_is_compiled(name):
 
 @pytest.mark.parametrize("name", COMPILED)
 def test_what_people_pin_is_what_is_compiled(name):
-    names = ["requirements.in", *(["requirements-dev.in"] if "dev" in name else [])]
+    names = dict.fromkeys(["requirements.in", name.replace(".txt", ".in")])
     compiled = requirements.pinned(ROOT / name)
     for one in names:
         for package, version in requirements.pinned(ROOT / one).items():
@@ -53,15 +53,20 @@ def test_what_people_pin_is_what_is_compiled(name):
 
 
 def test_tools_are_added_to_what_runs_and_change_nothing_of_it():
-    tools = entries("requirements-dev.txt")
-    for words, hashes in entries("requirements.txt").items():
+    run, tools, more = map(entries, COMPILED)
+    for words, hashes in run.items():
         assert tools[words] == hashes
+    # What a cluster needs may be needed on more systems, and is the same there.
+    tools, more = ({w.partition(" ;")[0]: found[w] for w in found} for found in (tools, more))
+    assert {words.partition(" ;")[0] for words in run} <= set(more)
+    for words in tools.keys() & more.keys():
+        assert tools[words] == more[words]
 
 
-@pytest.mark.parametrize("name", ["requirements.in", "requirements-dev.in"])
+@pytest.mark.parametrize("name", ["requirements.in", "requirements-dev.in", "requirements-ray.in"])
 def test_people_pin_exactly_and_in_order(name):
     lines = [line for line in text(name).splitlines() if line and line[0] not in "#-"]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    assert all(re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+", line) for line in lines)
     names = [line.partition("==")[0] for line in lines]
     assert names == sorted(names)
 
@@ -70,8 +75,12 @@ def test_setup_installs_by_hash_and_builds_with_what_is_pinned():
     makefile = text("Makefile")
     installs = [line for line in makefile.splitlines() if "$(INSTALL)" in line]
     assert "--require-hashes" in re.search(r"^INSTALL = .*$", makefile, re.M)[0]
-    assert [line.split()[-1] for line in installs] == [".venv/build.txt", "requirements-dev.txt"]
-    assert "--no-build-isolation" in installs[-1]
+    assert [line.split()[-1] for line in installs] == [
+        ".venv/build.txt",
+        "requirements-dev.txt",
+        "requirements-ray.txt",
+    ]
+    assert all("--no-build-isolation" in line for line in installs[1:])
     for name in ("packaging", "setuptools", "wheel"):
         assert name in requirements.pinned(ROOT / "requirements.txt")
 

@@ -28,6 +28,11 @@ class Choice:
     picked: str = field(default="", compare=False)
     flip: bool = False
 
+    @property
+    def dtype(self):
+        """Of the numbers of what it gives: float16 of activations at a cut."""
+        return "float16" if any(cells == WHOLE for _, cells in self.layers) else "float32"
+
 
 def choose(card, source, given):
     """The Choice for `card` and the dataset of `source`, a sources.Source; `given` are the params

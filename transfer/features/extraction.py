@@ -64,25 +64,41 @@ def squares(read, pictures, places, square):
 
 def _squares(images, square, names, digests, flip=False):
     """((view, place), uint8 [size, size, 3]) of each view of each image."""
+    look = Looking(square, names, flip)
 
-    looks = [looking(name, flip) for name in names]
-
-    def look(placed):
+    def looked(placed):
         place, views, image = placed
-        sha256 = bytes.fromhex(images_.digest(image))
-        if digests is not None and sha256 != digests[place].tobytes():
+        sha256 = None if digests is None else digests[place].tobytes()
+        return [((view, place), pixels) for view, pixels in look(image, views, sha256)]
+
+    return chain.from_iterable(ahead(looked, images))
+
+
+class Looking:
+    """From an Image to what the network is shown of it; square, names, flip: as `computed` takes
+    them."""
+
+    def __init__(self, square, names, flip):
+        self._square = square
+        self._looks = [looking(name, flip) for name in names]
+
+    def __call__(self, image, views, sha256=None):
+        """[(view, uint8 [size, size, 3])] of those of `views`, by number; sha256: the 32 bytes of
+        the image as it was indexed, None to take it as it is.
+
+        Raises InputError for an image that can't be decoded or isn't the one that was indexed.
+        """
+        found = bytes.fromhex(images_.digest(image))
+        if sha256 is not None and found != sha256:
             raise InputError(
                 f"{image.member} is not the image that was indexed: the index has the sha256 "
-                f"{digests[place].tobytes().hex()[:12]}... and its bytes have another; run "
-                f"`dvc repro` again"
+                f"{sha256.hex()[:12]}... and its bytes have another; run `dvc repro` again"
             )
         try:
-            pixels = square(images_.pixels(image, square.least))
+            pixels = self._square(images_.pixels(image, self._square.least))
         except Unreadable as fault:
             raise InputError(
                 f"{image.member} could be read when it was indexed and now can't: {fault}; "
                 f"run `dvc repro` again"
             ) from None
-        return [((view, place), looks[view](pixels, sha256)) for view in views]
-
-    return chain.from_iterable(ahead(look, images))
+        return [(view, self._looks[view](pixels, found)) for view in views]

@@ -3,7 +3,7 @@ computed where it lacks them."""
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from transfer.nets.cards import Card
 @dataclass(frozen=True)
 class Origin:
     """What outputs are of.  backbone, weights: folders; read: called with a pictures.Members,
-    yields the Images that it names; folder: where outputs lie meanwhile that the store can't keep.
+    yields the Images that it names, with `located=True` where they lie; places: the files, or the
+    folder, that they lie in; folder: where outputs lie meanwhile that the store can't keep;
+    cluster: the cluster.cluster.Cluster that computes, None for this machine.
     """
 
     card: Card
@@ -29,8 +31,10 @@ class Origin:
     backbone: Path
     weights: Path
     read: Callable
+    places: Sequence
     pictures: Pictures
     folder: Path
+    cluster: object = None
 
 
 @contextlib.contextmanager
@@ -40,9 +44,17 @@ def opened(origin, choice, store, wanted=None):
     wanted: by view, the ascending places of the pictures that it is wanted of, None for all.
     """
     card, about = origin.card, graphs.read_about(origin.backbone)
-    device, engine = announced.announce(
-        choice, lambda: engines.opened(choice, card, origin.backbone, origin.weights)
-    )
+    if origin.cluster is None:
+        device, engine = announced.announce(
+            choice, lambda: engines.opened(choice, card, origin.backbone, origin.weights)
+        )
+        square = Square(choice.size, card.resize, card.crop)
+        compute = extraction.computing(
+            origin.read, origin.pictures, engine, square, choice.views, choice.flip
+        )
+    else:
+        store.lease = origin.cluster.lease
+        device, engine, compute = origin.cluster.prepared(origin, choice)
     made = recipe(card, about, device, choice) | {
         "source": {
             "net": card.name,
@@ -51,10 +63,6 @@ def opened(origin, choice, store, wanted=None):
         }
     }
     wished = [keys.of_recipe(made, view) for view in choice.views]
-    square = Square(choice.size, card.resize, card.crop)
-    compute = extraction.computing(
-        origin.read, origin.pictures, engine, square, choice.views, choice.flip
-    )
     contents = origin.pictures.contents
     with Supply(store, wished, contents, compute, origin.folder, wanted) as supply:
         supply.fill()

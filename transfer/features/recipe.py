@@ -19,7 +19,6 @@ def recipe(card, about, engine, choice):
     the one layer that `layers` then names.
     """
     constants = rules.of(choice.views, choice.flip)
-    whole = [name for name, cells in choice.layers if cells == WHOLE]
     return (
         {
             "weights": graphs.weights_of(about),
@@ -42,5 +41,5 @@ def recipe(card, about, engine, choice):
             "versions": engine.versions | {"decoder": decoder.VERSION},
         }
         | ({"rules": constants} if constants else {})
-        | ({"dtype": "float16"} if whole else {})
+        | ({"dtype": choice.dtype} if choice.dtype != "float32" else {})
     )

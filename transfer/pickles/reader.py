@@ -34,7 +34,7 @@ def load(source, name=None):
     """
     if isinstance(source, Path):
         name = name or str(source)
-        source = _mapped(source, name)
+        source = mapped(source, name)
     name = name or "the pickle"
     value = Machine(memoryview(source).cast("B").toreadonly(), name).run(OPCODES)
     containers.check_nesting(value, name)
@@ -47,7 +47,7 @@ def load_npy(path, name=None):
     Raises InputError where it is no `.npy` file, or its header does not fit what follows.
     """
     name = name or str(path)
-    data = memoryview(_mapped(Path(path), name))
+    data = memoryview(mapped(Path(path), name))
     major = data[6] if len(data) > 12 and data[:6] == b"\x93NUMPY" else 0
     if major not in (1, 2):
         raise InputError(
@@ -71,7 +71,8 @@ def load_npy(path, name=None):
     return array
 
 
-def _mapped(path, name):
+def mapped(path, name):
+    """The file `path` as an mmap; raises InputError where it can't be, which calls it `name`."""
     try:
         with path.open("rb") as handle:
             return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)

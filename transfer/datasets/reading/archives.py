@@ -15,8 +15,9 @@ from hashlib import blake2b
 from lzma import LZMAError
 from pathlib import Path
 
-from transfer.datasets.reading import compression
+from transfer.datasets.reading import compression, pieces
 from transfer.datasets.reading.headers import Header
+from transfer.datasets.reading.pieces import Piece
 from transfer.errors import InputError
 
 MEMBER_LIMIT = 512 * 2**20  # bytes of one member, which is held in memory
@@ -26,6 +27,8 @@ RATIO = 200  # times the bytes of the archive
 SLACK = 2**30  # bytes that any archive may hold
 PADDING = 2**26  # bytes behind the end of a tar; tar itself writes less than 10 kB
 _DIGEST = 16  # bytes: two of 10^9 names share one by a chance below 10^-20
+_ENCRYPTED = 1  # of a zip's flags
+_HEADER = struct.Struct("<4s22xHH")  # of a member: sign, and lengths of name and extra field
 # What no name may hold: control characters, and the stand-ins for bytes that are not UTF-8.
 ODD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -39,22 +42,31 @@ def names(path):
     """
     digests = bytearray()
     with _faults(path):
-        for name, _ in _members(path):
+        for name, _, _ in _members(path):
             digests += _digest(name)
             yield name
     repeated = _most_repeated(digests)
     if repeated:
         with _faults(path):
-            twice = next(name for name, _ in _members(path) if _digest(name) in repeated)
+            twice = next(name for name, _, _ in _members(path) if _digest(name) in repeated)
         raise InputError(f"{path}: the member {twice} stands twice; pack the archive anew")
 
 
 def stream(path, wanted=None):
     """Yields (name, bytes) of each member of `path`, in its order, for which `wanted(name)`."""
     with _faults(path):
-        for name, read in _members(path):
+        for name, read, _ in _members(path):
             if wanted is None or wanted(name):
                 yield name, read()
+
+
+def located(path, wanted):
+    """Yields (name, pieces.Piece) of each member of `path`, in its order, for which `wanted(name)`;
+    its bytes instead where they can be had in their turn alone."""
+    with _faults(path):
+        for name, read, locate in _members(path):
+            if wanted(name):
+                yield name, locate() or read()
 
 
 def _digest(name):
@@ -74,10 +86,11 @@ def _most_repeated(digests):
 
 
 def _members(path):
-    """Yields (name, function that reads it at once); raises faults of the libraries as they are."""
+    """Yields (name, function that reads it at once, function that gives its Piece, or None where it
+    has none); raises faults of the libraries as they are."""
     limit = max(SLACK, RATIO * Path(path).stat().st_size)
     declared = 0
-    for packed, size, regular, read in _entries(path):
+    for packed, size, regular, *ways in _entries(path):
         name = _checked(path, packed, size, regular)
         declared += size
         if declared > limit:
@@ -85,11 +98,11 @@ def _members(path):
                 f"{path}: its members up to {name} hold {declared:,} bytes, more than {RATIO} "
                 f"times the archive's own; it is a bomb, or is to be packed as smaller archives"
             )
-        yield name, read
+        yield name, *ways
 
 
 def _entries(path):
-    """Yields (name, bytes, whether it is a regular file, function that reads it at once)."""
+    """Yields (name, bytes, whether it is a regular file) and the functions of `_members`."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -98,14 +111,17 @@ def _entries(path):
                 regular = kind in (0, 0o100000)
                 if not member.is_dir():
                     read = partial(archive.read, member)
-                    yield member.filename, member.file_size, regular, read
+                    locate = partial(_in_zip, path, archive.fp, member)
+                    yield member.filename, member.file_size, regular, read, locate
         return
+    packing = compression.packing(path)
     with compression.opened(path) as plain:
         with tarfile.open(fileobj=plain, mode="r|", tarinfo=Header) as archive:
             while member := archive.next():
                 if not member.isdir():
                     read = partial(_tar_member, archive, member)
-                    yield member.name, member.size, member.isfile(), read
+                    locate = partial(_in_tar, path, packing, member)
+                    yield member.name, member.size, member.isfile(), read, locate
                 archive.members.clear()  # where tarfile keeps all that it has read
         # A tar ends before its file does: zeros follow, and what tells whether all was as packed.
         if compression.rest(plain, PADDING) > PADDING:
@@ -114,6 +130,28 @@ def _entries(path):
 
 def _tar_member(archive, member):
     return archive.extractfile(member).read()
+
+
+def _in_tar(path, packing, member):
+    if packing is None:
+        return None
+    return Piece(path, member.offset_data, member.size, member.size, packing)
+
+
+def _in_zip(path, file, member):
+    packing = {zipfile.ZIP_STORED: pieces.PLAIN, zipfile.ZIP_DEFLATED: pieces.DEFLATED}.get(
+        member.compress_type
+    )
+    if packing is None or member.flag_bits & _ENCRYPTED:
+        return None
+    # Its bytes lie behind its own header, whose name and extra field are not those of the list
+    # (APPNOTE.TXT, 4.3.7).
+    file.seek(member.header_offset)
+    sign, name, extra = _HEADER.unpack(file.read(_HEADER.size))
+    if sign != b"PK\x03\x04":
+        raise zipfile.BadZipFile(f"no header where {member.filename} should lie")
+    start = member.header_offset + _HEADER.size + name + extra
+    return Piece(path, start, member.compress_size, member.file_size, packing)
 
 
 def _checked(path, name, size, regular):

@@ -4,12 +4,14 @@ A batch holds `data` uint8 [n, 3072], rows of 3 channels x 32 rows x 32 columns,
 list of n numbers 0..C-1; `batches.meta` holds `label_names`, a list of C names.
 """
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from transfer.datasets.reading import archives
+from transfer.datasets.reading import archives, images, pieces
 from transfer.datasets.reading.images import Image
+from transfer.datasets.reading.pieces import Piece
 from transfer.errors import InputError
 from transfer.pickles.reader import load
 
@@ -18,7 +20,7 @@ PARTS = {**{f"data_batch_{i}": "train" for i in range(1, 6)}, "test_batch": "tes
 SIDE = 32  # pixels
 
 
-def read(source, folder, raw, members=None):
+def read(source, folder, raw, members=None, located=False):
     """Yields an Image a row, batch by batch in the archive's order (see readers.read); every batch
     is read, whatever is wanted."""
     if len(source.archives) != 1:
@@ -34,17 +36,38 @@ def read(source, folder, raw, members=None):
         seen.add(name)
         return name in PARTS
 
+    at = dict(archives.located(path, wanted)) if located else {}
     for member, data in archives.stream(path, wanted):
         name = PurePosixPath(member).name
         pixels, labels = _batch(f"{path}: {member}", data, len(names))
+        row_of = _pieces(at.get(member), data, pixels)
         for row in range(len(labels)):
             place = f"{member}:{row}"
             if members is None or place in members:
-                image = np.ascontiguousarray(pixels[row].transpose(1, 2, 0))  # [H, W, 3]
+                image = row_of(row) if row_of else pixels[row].transpose(1, 2, 0)  # [H, W, 3]
+                if not row_of:
+                    image = np.ascontiguousarray(image)
                 yield Image(f"{name}/{row:05d}", place, names[labels[row]], PARTS[name], "", image)
     if not seen.issuperset(PARTS):
         lacking = ", ".join(sorted(set(PARTS) - seen))
         raise InputError(f"{path} lacks {lacking}; fetch the whole archive anew")
+
+
+def _pieces(batch, data, pixels):
+    """A function that gives the Piece of a row of `pixels`, which lie in the bytes `data` of the
+    Piece `batch`; None where they have none."""
+    start = images.start_in(pixels, data) if isinstance(batch, Piece) else None
+    if start is None or batch.packing == pieces.DEFLATED:
+        return None
+    size = pixels[0].nbytes
+
+    def row(number):
+        begin = batch.start + start + number * size
+        return replace(
+            batch, start=begin, length=size, size=size, shape=(SIDE, SIDE, 3), planes=True
+        )
+
+    return row
 
 
 def _label_names(path):

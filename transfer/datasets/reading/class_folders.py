@@ -15,10 +15,10 @@ from transfer.datasets.reading.extensions import EXTENSIONS
 from transfer.datasets.reading.images import Image
 
 
-def read(source, folder, raw, members=None):
+def read(source, folder, raw, members=None, located=False):
     """Yields an Image a file (see readers.read); an own image's member is its path in `folder`."""
     if source.kind == "own":
-        yield from _own(Path(folder), members)
+        yield from _own(Path(folder), members, folders.located if located else folders.load)
         return
     paths = [Path(raw) / archive for archive in source.archives]
     outlines = {path: outline.of_names(archives.names(path), path) for path in paths}
@@ -29,11 +29,11 @@ def read(source, folder, raw, members=None):
         def wanted(name, place=one.place):
             return (members is None or name in members) and place(name) is not None
 
-        for name, data in archives.stream(path, wanted):
+        for name, data in (archives.located if located else archives.stream)(path, wanted):
             yield _image(name, one.place(name), data)
 
 
-def _own(folder, members):
+def _own(folder, members, take):
     place = outline.of_folder(folder).place
     for name in folders.walk(folder, outline.is_ignored):
         is_empty = name.endswith("/")
@@ -44,15 +44,17 @@ def _own(folder, members):
             continue
         found = place(name)
         if found:  # else a file that is no image, such as a LICENSE.txt
-            data, problem = (b"", "it is an empty folder") if is_empty else _load(folder, name)
+            data, problem = (
+                (b"", "it is an empty folder") if is_empty else _taken(folder, name, take)
+            )
             yield _image(name, found, data, problem)
 
 
-def _load(folder, name):
-    """(bytes, "") of a file, or (b"", why there are none)."""
+def _taken(folder, name, take):
+    """(what `take` gives, "") of a file, or (b"", why there are none)."""
     try:
         # No Path, each of which interns its parts: Python 3.12 keeps those for good.
-        return folders.load(os.path.join(folder, name)), ""
+        return take(os.path.join(folder, name)), ""
     except folders.Unavailable as fault:
         return b"", str(fault)
 

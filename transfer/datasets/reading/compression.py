@@ -9,6 +9,8 @@ import gzip
 import lzma
 from contextlib import contextmanager
 
+from transfer.datasets.reading import pieces
+
 # What a file begins with: what opens it.
 OPENERS = {
     b"\x1f\x8b": gzip.open,
@@ -19,14 +21,24 @@ OPENERS = {
 CHUNK = 1 << 20  # bytes read at a time
 
 
+def packing(path):
+    """How a pieces.Piece of the plain bytes of `path` is packed; None where there can be none."""
+    with open(path, "rb") as packed:
+        return {None: pieces.PLAIN, gzip.open: pieces.GZIP}.get(_opener(packed))
+
+
+def _opener(packed):
+    head = packed.read(max(map(len, OPENERS)))
+    packed.seek(0)
+    return next((opener for sign, opener in OPENERS.items() if head.startswith(sign)), None)
+
+
 @contextmanager
 def opened(path):
     """The file `path`, open, that gives its bytes unpacked where it is compressed; reading it
     raises what the libraries do where it is damaged, at the latest where it ends."""
     with open(path, "rb") as packed:
-        head = packed.read(max(map(len, OPENERS)))
-        packed.seek(0)
-        opener = next((opener for sign, opener in OPENERS.items() if head.startswith(sign)), None)
+        opener = _opener(packed)
         if opener is None:
             yield packed
             return

@@ -6,6 +6,7 @@ import re
 import stat
 
 from transfer.datasets.reading.archives import MEMBER_LIMIT, ODD
+from transfer.datasets.reading.pieces import Piece
 from transfer.errors import InputError
 
 
@@ -95,6 +96,15 @@ def _is_folder(entry):
 
 def load(path):
     """The bytes of the file `path`; raises Unavailable where there are none to be had."""
+    return _taken(path, lambda file, _: file.read())
+
+
+def located(path):
+    """The pieces.Piece of the file `path`; raises Unavailable as `load` does."""
+    return _taken(path, lambda _, size: Piece(path, 0, size, size))
+
+
+def _taken(path, take):
     try:
         # Looked at before it is opened: a pipe would be waited for without end.
         status = os.stat(path)
@@ -103,7 +113,7 @@ def load(path):
         if status.st_size > MEMBER_LIMIT:
             raise Unavailable(f"it is larger than the limit of {MEMBER_LIMIT:,} bytes")
         with open(path, "rb") as file:
-            return file.read()
+            return take(file, status.st_size)
     except OSError as fault:
         if os.path.islink(path) and fault.errno in (errno.ENOENT, errno.ELOOP):
             raise Unavailable("it is a link to nothing, or to itself") from None

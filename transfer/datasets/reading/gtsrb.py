@@ -45,7 +45,7 @@ _KINDS = {
 _PATTERNS = {kind: re.compile(f"(?:.*/)?{tail}") for kind, (_, tail, _) in _KINDS.items()}
 
 
-def read(source, folder, raw, members=None):
+def read(source, folder, raw, members=None, located=False):
     """Yields an Image a sign, archive by archive in their order (see readers.read)."""
     paths = [Path(raw) / archive for archive in source.archives]
     labels, tables = _members(source, paths)
@@ -55,7 +55,7 @@ def read(source, folder, raw, members=None):
         return (members is None or member in members) and _kind(member)[0] in _IMAGES
 
     for path in paths:
-        for member, data in archives.stream(path, wanted):
+        for member, data in (archives.located if located else archives.stream)(path, wanted):
             _, id_ = _kind(member)
             yield Image(id_, member, labels[id_], id_.split("/")[0], _track(id_), data)
 

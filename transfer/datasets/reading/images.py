@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from transfer.datasets.reading import decoder
 from transfer.datasets.reading.extensions import EXTENSIONS
+from transfer.datasets.reading.pieces import DEFLATED, Piece
 
 
 def pixels(image, least=None):
@@ -45,13 +47,49 @@ def digest(image):
     return found.hexdigest()
 
 
+def unpacked(stored, packing, size, shape=(), planes=False):
+    """The `data` of the Image whose Piece holds the bytes `stored`; the rest is as there.
+
+    Raises decoder.Unreadable where they are not what the Piece says.
+    """
+    if packing == DEFLATED:
+        try:
+            stored = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stored, size + 1)
+        except zlib.error as fault:
+            raise decoder.Unreadable(f"it can't be unpacked: {fault}") from None
+    if len(stored) != size:
+        raise decoder.Unreadable(f"it has {len(stored):,} bytes, not {size:,}")
+    if not shape:
+        return stored
+    pixels = np.frombuffer(stored, np.uint8)
+    if not planes:
+        return pixels.reshape(shape)
+    height, width, channels = shape
+    return np.ascontiguousarray(pixels.reshape(channels, height, width).transpose(1, 2, 0))
+
+
+def start_in(array, buffer):
+    """At which byte of `buffer` the numbers of `array` begin, which lie there in a row; None where
+    they don't."""
+    if not array.flags.c_contiguous:
+        return None
+    base = np.frombuffer(buffer, np.uint8)
+    start = _address(array) - _address(base)
+    return start if start >= 0 and start + array.nbytes <= base.nbytes else None
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """`member` says where it lies in its source, `id` names it for people and in every output.
 
     part: "" or the source's own "train", "validation" or "test"; track: "" or the name of the
-    frames it was filmed with; data: encoded bytes, or uint8 RGB [H, W, 3]; problem: "" or why
-    there are no bytes to be had, `data` then being b"".
+    frames it was filmed with; data: encoded bytes, or uint8 RGB [H, W, 3], or where these lie, of a
+    reader that was asked for that; problem: "" or why there are no bytes to be had, `data` then
+    being b"".
     """
 
     id: str
@@ -59,5 +97,5 @@ class Image:
     label: str
     part: str
     track: str
-    data: bytes | np.ndarray
+    data: bytes | np.ndarray | Piece
     problem: str = ""

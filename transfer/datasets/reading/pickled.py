@@ -10,30 +10,37 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from transfer.datasets.reading import images
 from transfer.datasets.reading.images import Image
+from transfer.datasets.reading.pieces import Piece
 from transfer.errors import InputError
-from transfer.pickles.reader import load
+from transfer.pickles import reader
 
 
-def read(source, folder, raw, members=None):
+def read(source, folder, raw, members=None, located=False):
     """Yields an Image a row, file by file, row by row (see readers.read).
 
     A member is `train.p:42`, the id of that row `train/00042`.
     """
     for name in source.archives:
         path, stem = Path(raw) / name, PurePosixPath(name).stem
-        features, labels = _arrays(path)
+        features, labels, start = _arrays(path)
         for row, number in enumerate(labels):
             member = f"{name}:{row}"
             if members is None or member in members:
                 label = source.label(int(number), f"{path}, row {row}")
                 pixels = np.ascontiguousarray(features[row])  # [H, W, 3], a view where it can be
+                if located and start is not None:
+                    size, shape = pixels.nbytes, pixels.shape
+                    pixels = Piece(path, start + row * size, size, size, shape=shape)
                 yield Image(f"{stem}/{row:05d}", member, label, "", "", pixels)
 
 
 def _arrays(path):
-    """(uint8 [N, H, W, 3], N class numbers, an integer array or a list) in the pickle `path`."""
-    tree = load(path)
+    """(uint8 [N, H, W, 3], N class numbers, an integer array or a list, the byte at which the first
+    begins, None where its rows lie otherwise) in the pickle `path`."""
+    file = reader.mapped(path, str(path))
+    tree = reader.load(file, str(path))
     if not isinstance(tree, dict) or not {"features", "labels"} <= tree.keys():
         received = ", ".join(map(str, tree)) if isinstance(tree, dict) else type(tree).__name__
         raise InputError(f"{path} needs a dict with features and labels; received {received}")
@@ -51,7 +58,7 @@ def _arrays(path):
             f"{path} needs {len(features)} whole numbers as labels, one a row of features; "
             f"received {_kind(labels)}"
         )
-    return features, labels
+    return features, labels, images.start_in(features, file)
 
 
 def _are_whole_numbers(labels):

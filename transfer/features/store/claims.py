@@ -12,7 +12,7 @@ import uuid
 
 from transfer.processes import is_running
 
-LEASE = 60  # seconds; each commit of the owner renews it
+LEASE = 60  # seconds; commits of the owner renew it
 
 
 def new_owner():
@@ -21,21 +21,21 @@ def new_owner():
     return f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
 
 
-def take(base, key, image, owner):
+def take(base, key, image, owner, lease):
     """Whether `owner` has the claim on `image` (32 bytes) now; within a transaction."""
     query = "SELECT owner, until FROM claims WHERE key = ? AND image = ?"
     found = base.execute(query, (key, image)).fetchone()
     now = time.time()
     if found and found[0] != owner and found[1] > now and _is_alive(found[0]):
         return False
-    row = (key, image, owner, now + LEASE)
+    row = (key, image, owner, now + lease)
     base.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)", row)
     return True
 
 
-def renew(base, owner):
+def renew(base, owner, lease):
     """Gives all claims of `owner` a new lease."""
-    base.execute("UPDATE claims SET until = ? WHERE owner = ?", (time.time() + LEASE, owner))
+    base.execute("UPDATE claims SET until = ? WHERE owner = ?", (time.time() + lease, owner))
 
 
 def end(base, key, image):

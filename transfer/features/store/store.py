@@ -53,6 +53,7 @@ def opened(folder):
 class Store:
     """Features by recipe (keys.RecipeKey) and image (the 32 bytes of its sha256).  For one thread.
 
+    lease: seconds that a claim lasts without news of this process.
     Where the file can't be used nothing is found, nothing is kept and every claim is given.
     """
 
@@ -60,6 +61,7 @@ class Store:
         self._database = database
         self._owner = claims.new_owner()
         self._used = set()
+        self.lease, self._renewed = claims.LEASE, time.monotonic()
 
     def __enter__(self):
         return self
@@ -134,7 +136,10 @@ class Store:
                     ),
                 )
                 claims.end(base, key.sha256, image)
-            claims.renew(base, self._owner)
+            # Not each time: a cluster's run may hold a million claims.
+            if time.monotonic() - self._renewed > self.lease / 4:
+                claims.renew(base, self._owner, self.lease)
+                self._renewed = time.monotonic()
             return True
 
         return self._database.write(put, False)
@@ -149,7 +154,7 @@ class Store:
                 image
                 for some in _pieces(images)
                 for image in _lacking(base, recipe, some)
-                if claims.take(base, key.sha256, image, self._owner)
+                if claims.take(base, key.sha256, image, self._owner, self.lease)
             }
 
         return self._database.write(take, set(images))

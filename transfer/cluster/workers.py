@@ -1,0 +1,160 @@
+"""What runs on the machines of a cluster: pictures are decoded by tasks, and an actor holds the
+network of each device.  Faults of the input come back among the results, so that none is lost."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from transfer.cluster import files
+from transfer.datasets.reading import decoder, images
+from transfer.datasets.reading.images import Image
+from transfer.errors import InputError
+from transfer.features import announced, engines, streams
+from transfer.features.announced import Announced
+from transfer.features.choices import Choice
+from transfer.features.extraction import Looking
+from transfer.features.resizing import Square
+from transfer.nets.cards import Card
+
+LOOKED = 64  # pictures whose bytes are asked for together
+ASKED = 64  # squares that an actor is given at a time, some batches of its network
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all machines do alike.  backbone, weights: {name: address} of a folder's files,
+    the second for Keras alone."""
+
+    choice: Choice
+    card: Card
+    backbone: dict
+    weights: dict
+
+    @property
+    def square(self):
+        return Square(self.choice.size, self.card.resize, self.card.crop)
+
+
+def look(table, work, points):
+    """Yields {place, view, pixels, fault} of the pictures of a plan's `table`, a few at a time."""
+    looking = Looking(work.square, work.choice.views, work.choice.flip)
+    for start in range(0, len(table), LOOKED):
+        rows = table.slice(start, LOOKED).to_pylist()
+        yield _seen(rows, looking, work.square.size, points)
+
+
+def _seen(rows, looking, size, points):
+    places, views, squares, faults = [], [], [], []
+    blank = np.zeros((size, size, 3), np.uint8)
+    try:
+        stored = iter(files.read([row for row in rows if row["url"]], points))
+    except InputError as fault:
+        rows, stored = [], iter(())
+        places, views, squares, faults = [-1], [0], [blank], [str(fault)]
+    for row in rows:
+        data = next(stored) if row["url"] else row["data"]
+        try:
+            found = _looked(row, data, looking)
+        except InputError as fault:
+            places.append(row["place"])
+            views.append(0)
+            squares.append(blank)
+            faults.append(str(fault))
+        else:
+            places += [row["place"]] * len(found)
+            views += [view for view, _ in found]
+            squares += [pixels for _, pixels in found]
+            faults += [""] * len(found)
+    return {
+        "place": np.array(places, np.int64),
+        "view": np.array(views, np.uint8),
+        "pixels": np.stack(squares),
+        "fault": np.array(faults, object),
+    }
+
+
+def _looked(row, stored, looking):
+    """What extraction.Looking gives of the picture of `row`, whose file holds `stored`."""
+    try:
+        shape = tuple(row["shape"])
+        data = images.unpacked(stored, row["packing"], row["size"], shape, row["planes"])
+    except decoder.Unreadable as fault:
+        raise InputError(f"{row['member']} can't be read: {fault}; run `dvc repro` again") from None
+    image = Image("", row["member"], "", "", "", data)
+    return looking(image, list(row["views"]), row["sha256"])
+
+
+class Network:
+    """The engine of one device; called with batches of `look`, gives {place, view, feature, fault}.
+
+    expected: `facts` of the run, which this device's must be.
+    """
+
+    def __init__(self, work, expected):
+        self._size, self._dtype, self._fault = work.square.size, np.dtype(work.choice.dtype), ""
+        try:
+            self._engine = opened(work)
+            require_same(facts(work.choice, self._engine), expected)
+        except InputError as fault:
+            self._fault = str(fault)
+
+    def __call__(self, batch):
+        faults = np.array(batch["fault"], object)
+        if self._fault:
+            faults[:] = self._fault
+        (sound,) = np.nonzero(faults == "")
+        length = 1 if self._fault else self._engine.length
+        features = np.zeros((len(faults), length), self._dtype)
+        squares = ((row, batch["pixels"][row]) for row in sound.tolist())
+        if len(sound):
+            filled = streams.batches(squares, self._size, self._engine.batch)
+            for rows, found in self._engine.stream(filled):
+                features[rows] = found
+        return {
+            "place": batch["place"],
+            "view": batch["view"],
+            "feature": features,
+            "fault": faults,
+        }
+
+
+def opened(work):
+    """The engine.BaseEngine of `work` on this machine."""
+    backbone = files.fetched(work.backbone)
+    weights = files.fetched(work.weights) if work.weights else None
+    return engines.opened(work.choice, work.card, backbone, weights)
+
+
+def told(work, raw):
+    """(Announced, facts, "") of this machine, once it has found the files `raw` and those of
+    `work`; (None, {}, a sentence) where it can't compute."""
+    try:
+        files.require([*raw, *work.backbone.values(), *work.weights.values()])
+        said, _ = announced.announce(work.choice, lambda: opened(work))
+        said = Announced(said.versions, said.device, said.precision, said.batch)
+        return said, facts(work.choice, said), ""
+    except InputError as fault:
+        return None, {}, str(fault)
+
+
+def facts(choice, engine):
+    """What of the recipe depends on a machine, by name; `engine`: a BaseEngine, or as announced."""
+    return {
+        "engine": choice.engine,
+        "precision": engine.precision,
+        "batch": engine.batch,
+        "device": engine.device,
+        **engine.versions,
+        "decoder": decoder.VERSION,
+    }
+
+
+def require_same(found, expected, where="this machine of the cluster"):
+    """Raises InputError where `found` differs from the `expected` facts."""
+    other = [name for name in expected if found.get(name) != expected[name]]
+    if other:
+        told = ", ".join(f"{name} {found.get(name)} and not {expected[name]}" for name in other)
+        raise InputError(
+            f"{where} would compute other features: it has {told}; bring it to the same, or "
+            f"take it out of the cluster"
+        )
