@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stages import extract
-from tests.imports import ROOT
 from tests.extracting import PARTS, N, Run
+from tests.imports import ROOT
 from tests.test_extraction_store import made  # noqa: F401, a fixture
 from tests.test_features import GIVEN, convert
 from transfer.datasets import sources
