@@ -5,9 +5,12 @@
     python -m bench.precision     what int8 costs in accuracy
     python -m bench.store         what the feature store saves
     python -m bench.scale         time and memory at 10,000 to 1,000,000 images
+    python -m bench.tails         fine-tuning from cached activations beside plain Keras
+    python -m bench.finetuning    what fine-tuning reaches, and what views are worth
+    python -m bench.cluster       a Ray cluster beside this machine alone
 
-`make bench` is the first two; `make bench-precision`, `make bench-store` and `make bench-scale` the
-others.  They call what users call, `python -m stages...` and `dvc`, in workspaces of their own
-below the folder for temporary files ($TMPDIR), and leave the repository and the user's store of
-features as they are.  Everything that is measured runs in a fresh process.
+`make help` says which of them `make` runs.  They call what users call, `python -m stages...` and
+`dvc`, in workspaces of their own below the folder for temporary files ($TMPDIR), and leave the
+repository and the user's store of features as they are.  Everything that is measured runs in a
+fresh process.
 """

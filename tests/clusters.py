@@ -1,8 +1,10 @@
-"""Ray clusters of several nodes on this machine, and extraction on them."""
+"""Ray clusters of several nodes, and an S3 server, on this machine."""
 
 import contextlib
 import os
 
+import boto3
+from moto.server import ThreadedMotoServer
 from ray.cluster_utils import Cluster
 
 MEMORY = 150 * 2**20  # bytes of Ray's object store on each node
@@ -46,6 +48,27 @@ def _started(nodes, options):
         yield cluster
     finally:
         cluster.shutdown()
+
+
+@contextlib.contextmanager
+def bucket():
+    """The address of a folder in an empty bucket of an S3 server on this machine, which all that is
+    started meanwhile finds."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    given = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    try:
+        with variables(**given):
+            boto3.client("s3").create_bucket(Bucket="shared")
+            yield "s3://shared/features"
+    finally:
+        server.stop()
 
 
 @contextlib.contextmanager

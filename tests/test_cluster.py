@@ -3,9 +3,11 @@ nothing that was kept is computed again, whatever is lost meanwhile."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,11 @@ import pytest
 WHY = "Ray is not installed: `make test RAY=1` brings it and runs these"
 ray = pytest.importorskip("ray", reason=WHY)
 pytest.importorskip("indexed_gzip", reason=WHY)
+pytest.importorskip("moto.server", reason=WHY)
 
 from tests import clusters, extracting
 from tests.extracting import N, Run, committed, paint, write_index
-from transfer.cluster import opening
+from transfer.cluster import files, opening
 
 IN_FLIGHT = 400  # images that may be under way when something is lost: tables of 32, a few a node
 
@@ -88,6 +91,29 @@ def test_so_do_blocks_of_any_size(made, undisturbed, two, tmp_path, rows, asked,
     run = on(two, made, f"by{rows}", tmp_path, start=start)
     assert run.end() == (0, N, "")
     assert run.packs() == undisturbed[0]
+
+
+def test_files_reach_machines_through_an_object_store(made, undisturbed, tmp_path):
+    with zipfile.ZipFile(made / "z.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted((made / "pictures").rglob("*.png"))[::4]:
+            archive.write(path, path.relative_to(made / "pictures"))
+    (made / "zipped").mkdir()
+    (made / "zipped/source.yaml").write_text("layout: class_folders\nfiles: [{name: z.zip}]\n")
+    write_index(made, "zipped", "zipped.csv")
+    here = Run(made, "zip-here", tmp_path / "here", "zipped", "zipped.csv")
+    assert here.end() == (0, N // 4, "")
+    with (
+        clusters.bucket() as address,
+        clusters.variables(**{files.ADDRESS: address}),
+        clusters.started(2) as cluster,
+    ):
+        there = on(cluster, made, "zip-there", tmp_path / "there", "zipped", "zipped.csv")
+        assert there.end() == (0, N // 4, "")
+        assert there.packs() == here.packs()
+        # Pictures of a folder that the machines do not see are sent along.
+        own = on(cluster, made, "own-there", tmp_path / "own")
+        assert own.end() == (0, N, "")
+        assert own.packs() == undisturbed[0]
 
 
 def test_a_stored_run_needs_no_cluster(made, undisturbed):
@@ -226,6 +252,24 @@ def test_an_address_without_a_cluster_is_told(made, tmp_path, address, sentence)
     assert (run.process.returncode, out) == (1, "")
     (line,) = err.splitlines()
     assert line.startswith(f"error: ${opening.ADDRESS} {sentence}")
+
+
+def test_what_listens_and_is_no_ray_is_told(made, tmp_path):
+    start = [
+        "-c",
+        "import runpy; from transfer.cluster import cluster; cluster.PATIENCE = 5; "
+        "runpy.run_module('stages.extract', run_name='__main__', alter_sys=True)",
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with clusters.variables(**{opening.ADDRESS: address}):
+            run = Run(made, "nobody", tmp_path, start=start)
+            out, err = run.process.communicate()
+    assert (run.process.returncode, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith(
+        f"error: ${opening.ADDRESS} is {address}, where no Ray cluster answers: no"
+    )
 
 
 def processes():

@@ -34,7 +34,7 @@ from transfer.features import announced, engines
 from transfer.features.pictures import Members
 
 SILENCE = 15  # seconds without a feature after which lost machines are done without
-PATIENCE = 10  # seconds to wait for the address of a cluster
+PATIENCE = 40  # seconds to wait for a cluster's answer
 BLOCK = 1 << 24  # bytes that a task gives at a time
 # Of a core: a machine of one runs a task and an actor side by side.
 LOOK, NETWORK = 0.9, 0.1
@@ -98,12 +98,16 @@ class Cluster:
         try:
             _require_listening(self._address)
             with _silence():
-                ray.init(
-                    address=self._address,
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                    # The code of this checkout, whatever lies on the others.
-                    runtime_env={"py_modules": [str(Path(transfer.__file__).parent)]},
+                _within(
+                    PATIENCE,
+                    partial(
+                        ray.init,
+                        address=self._address,
+                        logging_level=logging.ERROR,
+                        log_to_driver=False,
+                        # The code of this checkout, whatever lies on the others.
+                        runtime_env={"py_modules": [str(Path(transfer.__file__).parent)]},
+                    ),
                 )
         except (ConnectionError, ValueError, RuntimeError, OSError) as fault:
             said = " ".join(str(fault).split())[:300]
@@ -115,10 +119,30 @@ class Cluster:
 
 
 def _require_listening(address):
-    """Raises OSError where nobody listens at host:port, for whom Ray would wait without end."""
+    """Raises OSError where nobody listens at host:port: Ray would wait for them."""
     host, _, port = address.rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+
+
+def _within(seconds, call):
+    """Calls `call`; raises TimeoutError where it has not ended after `seconds`.  Ray waits without
+    end for an answer of what is no Ray."""
+    faults = []
+
+    def run():
+        try:
+            call()
+        except Exception as fault:  # is raised where it is waited for
+            faults.append(fault)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer in {seconds} s")
+    if faults:
+        raise faults[0]
 
 
 def _keep_quiet():

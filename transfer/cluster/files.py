@@ -13,6 +13,7 @@ import fsspec
 from fsspec.utils import merge_offset_ranges
 
 from transfer.datasets.reading.pieces import GZIP
+from transfer.downloads import kept
 from transfer.errors import InputError
 
 ADDRESS = "TRANSFER_CLUSTER_FILES"
@@ -55,15 +56,16 @@ class Shared:
 
 
 def fetched(urls, folder=None):
-    """The folder, on this machine, of the files `urls`, {name: address}: their own where they have
-    no protocol, else a copy, made once for all processes of the machine."""
-    if all("://" not in url for url in urls.values()):
-        return Path(next(iter(urls.values()))).parent
+    """The folder, on this machine, of the files `urls`, {name: address}: their own where they lie
+    in one here, else a copy in `folder`, the store's where None, made once for all processes."""
+    folders = {os.path.dirname(url) for url in urls.values()}
+    if len(folders) == 1 and "://" not in (only := folders.pop()):
+        return Path(only)
     key = hashlib.sha256(repr(sorted(urls.items())).encode()).hexdigest()[:32]
-    base = Path(folder or tempfile.gettempdir(), f"transfer-{os.getuid()}")
+    base = Path(folder or kept.store_folder(), "fetched")
     done = base / key
     if not done.is_dir():
-        base.mkdir(mode=0o700, exist_ok=True)
+        base.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=base) as half:
             for name, url in urls.items():
                 with _told(url):

@@ -76,13 +76,11 @@ class Supply:
         stock = self._stocks[view]
         for block in pieces(places, max(1, BLOCK // (stock.dtype.itemsize * length))):
             out = np.empty((len(block), length), stock.dtype)
-            found = stock.read(block, out)
-            if not found.all():
+            while not (found := stock.read(block, out)).all():
                 # With all else that has gone, since the archive is read once for them together.
                 gone = self._each(Stock.lacking, self._wanted)
                 gone[view] = np.union1d(gone[view], block[~found])
                 self._run(gone, map(_Listed, gone), keep=False)
-                stock.read(block, out)
             yield out
 
     def _each(self, ask, of_views):

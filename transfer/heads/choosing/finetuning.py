@@ -40,7 +40,7 @@ HEAD_RATE = 2  # of the dense layer, in rates of the tail
 WARM_UP = 0.08  # of all steps
 WEIGHT_DECAY, DROPOUT, SMOOTHING, LONGEST = 0.02, 0.4, 0.1, 5.0  # the last of a gradient
 AVERAGED = 100  # steps: a running average forgets a step's weights by 1 / AVERAGED in each further
-EPOCHS, STEPS = 8, 300  # at least so many of both, where epochs are to be chosen
+EPOCHS, STEPS = 10, 300  # at least so many of both, where epochs are to be chosen
 PATIENCE = 3  # epochs, clearly worse than the best, that end it
 # Of the ridge head that the dense layer begins as.  To drop a share p of standardised features is a
 # penalty of p / (1 - p) (Wager et al. 2013, "Dropout Training as Adaptive Regularization", for
