@@ -14,8 +14,8 @@ each; front, tail: multiply-adds of an image; and the accuracy of the validation
 import argparse
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from bench import fitting, processes, squares
 from transfer.datasets import sources
@@ -63,7 +63,9 @@ def built(network, card, cut, upto, size, classes):
         is_norm = isinstance(layer, layers.BatchNormalization)
         layer.trainable = layer.name in trains and not is_norm
     image = keras.Input((size, size, 3), dtype="uint8")
-    (maps,) = networks.with_pixels(network, replace(card, layers=(upto,)))(image)
+    at_end = SimpleNamespace(name=card.name, pixels=card.pixels, layers=(upto,))
+    maps = networks.with_pixels(network, at_end)(image)
+    (maps,) = keras.tree.flatten(maps)  # Keras gives a single one without its list
     x = layers.Dropout(finetuning.DROPOUT)(layers.GlobalAveragePooling2D()(maps))
     return keras.Model(image, layers.Dense(classes, dtype="float32")(x))
 

@@ -100,7 +100,15 @@ def test_the_tests_that_trust_rests_on_are_here():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/benchmarks.md", "docs/trust.md", *map(str, FOLDERS)]
+    "page",
+    [
+        "README.md",
+        "docs/accuracy.md",
+        "docs/benchmarks.md",
+        "docs/cluster.md",
+        "docs/trust.md",
+        *map(str, FOLDERS),
+    ],
 )
 def test_links_lead_to_what_is_here(page):
     text = (ROOT / page).read_text(encoding="utf-8")
