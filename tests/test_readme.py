@@ -91,8 +91,9 @@ def test_the_courses_command_line_is_there():
     assert commands("python feature_extraction.py")
 
 
-def test_the_tests_that_trust_rests_on_are_here():
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/trust.md").read_text(encoding="utf-8")))
+@pytest.mark.parametrize("page", ["trust.md", "cluster.md"])
+def test_the_tests_that_trust_rests_on_are_here(page):
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text(encoding="utf-8")))
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")]
     here = {name for text in texts for name in re.findall(r"^def (test_\w+)", text, re.M)}
     assert named
