@@ -13,13 +13,14 @@ SECONDS ?= 60
 BIN := $(CURDIR)/.venv/bin
 # Stages are run by DVC as `python -m stages...`: the environment's python must come first.
 export PATH := $(BIN):$(PATH)
+export SLOW
 
 help:
 	@echo "make setup   build .venv from the pinned requirements (Python 3.11 to 3.13); RAY=1: for a cluster too"
 	@echo "make lock    compile requirements*.txt, with hashes, from requirements*.in"
 	@echo "make audit   look for known vulnerabilities in what is pinned; asks the internet"
 	@echo "make repro   run the workflow that params.yaml describes"
-	@echo "make test    run all tests; RAY=1: those of a cluster too"
+	@echo "make test    run all tests; RAY=1: those of a cluster too; SLOW=1: whole benchmarks too"
 	@echo "make lint    check style, formatting and which room imports which"
 	@echo "make format  format the code"
 	@echo "make table   compute the table of results, nets by settings over datasets; an hour or more"

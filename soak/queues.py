@@ -151,6 +151,8 @@ def _finished(made, work, names):
 def _listed(made, work):
     """{name: state} of the queue."""
     ran = _call(made, work, "exp", "show", "--json")
+    if not ran.printed.strip():  # seen where an experiment ends at that moment: the next look tells
+        return {}
     return {row.name: row.state for row in experiments.parsed(ran.printed)}
 
 

@@ -46,6 +46,10 @@ from transfer.nets.conversion import convert
 from transfer.nets.layers import chosen_layers
 from transfer.packs import reader
 
+# Whole benchmarks, on the rendered sample: of the 20 minutes that all tests may take they take 8.
+slow = pytest.mark.skipif(
+    not os.environ.get("SLOW"), reason="takes minutes: `make test SLOW=1` runs it too"
+)
 GENOA = "model name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512_bf16 avx512f avx512_vnni\n"
 SAPPHIRE = "flags\t\t: avx512f amx_bf16 avx2 amx_tile\n"
 
@@ -507,6 +511,7 @@ def test_probes_give_a_row_for_each_net_and_one_without_training(monkeypatch, ca
     assert len(asked) == 3 * 3 * 2
 
 
+@slow
 def test_finetuning_gives_a_row_beside_the_linear_head(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))
     finetuning.main(
@@ -526,6 +531,7 @@ def test_finetuning_gives_a_row_beside_the_linear_head(monkeypatch, capsys, tmp_
     assert {row[5] for row in rows} == {"-"}
 
 
+@slow
 def test_tails_are_measured_beside_plain_keras(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(tails, "EPOCHS", 2)
     monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))
@@ -560,6 +566,7 @@ def test_multiply_adds_are_counted_by_layer():
     assert tail == 8 * 8 * (3 * 3 * 8 + 8 * 4)
 
 
+@slow
 def test_looks_gives_a_row_for_each_way_of_looking(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(looks, "SECONDS", 0.01)
     monkeypatch.setenv("TRANSFER_STORE", str(tmp_path))

