@@ -103,6 +103,13 @@ class Run:
         return [(self.out / f"{part}.p").read_bytes() for part in PARTS]
 
 
+def first(made):
+    """(packs, store) of a first run with an empty store."""
+    run = Run(made, "first", made / "store")
+    assert run.end()[:2] == (0, N)
+    return run.packs(), made / "store"
+
+
 def committed(store):
     """How many features a reader of the store sees now."""
     if not (store / NAME).is_file():

@@ -32,10 +32,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(made):
-    """(packs, store) of a first run with an empty store."""
-    run = Run(made, "first", made / "store")
-    assert run.end()[:2] == (0, N)
-    return run.packs(), made / "store"
+    return extracting.first(made)
 
 
 @pytest.fixture(scope="module")

@@ -38,10 +38,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(made):
-    """(packs, store) of a first run with an empty store."""
-    run = Run(made, "first", made / "store")
-    assert run.end()[:2] == (0, N)
-    return run.packs(), made / "store"
+    return extracting.first(made)
 
 
 def test_what_is_stored_gives_the_same_bytes_without_the_network(made, undisturbed):
