@@ -8,8 +8,8 @@
   the smaller, so start-up is not in them; it is in the seconds until the store has a feature.
 - Memory: the peak of the driver alone, anonymous memory, on two nodes of one core each, for
   --counts random pictures of 32x32 through a small network, bench.scale's.
-- Intake: the most that the driver takes in, keeps and packs: --rows features of --lengths, that
-  actors draw instead of computing them, until all are in the store.
+- Intake: the most that the driver plans, takes in and keeps: --rows features of --lengths, drawn
+  by actors (bench.intake), from the first that came to the last that is in the store.
 """
 
 import argparse
@@ -48,12 +48,15 @@ def main(argv=None):
         space = workspaces.made(Path(folder, "workspace"))
         rows = [speed(space, net, given.dataset, given.images, given.repeats) for net in given.nets]
         columns = ["net", "images/s here", "on Ray", f"ratio (goal {GOAL})"]
-        columns += ["first feature here, s", "on Ray, s"]
-        print(table.markdown(columns, rows), flush=True)
-        columns = ["pictures", "seconds", "driver's peak, MB"]
-        print(table.markdown(columns, memory(space, given.counts)), flush=True)
-        columns = ["numbers a feature", "features/s", "MB/s"]
-        print(table.markdown(columns, intake(space, given.lengths, given.rows)), flush=True)
+        _print([*columns, "first feature here, s", "on Ray, s"], rows)
+        _print(["pictures", "seconds", "driver's peak, MB"], memory(space, given.counts))
+        columns = ["numbers a feature", "features/s", "MB/s", "cores the driver kept busy"]
+        _print(columns, intake(space, given.lengths, given.rows))
+
+
+def _print(columns, rows):
+    if rows := list(rows):
+        print(table.markdown(columns, rows), "\n", sep="", flush=True)
 
 
 def parser():
@@ -182,8 +185,9 @@ def intake(space, lengths, count):
             command = [python, "-m", "bench.intake", length, *words]
             (space.folder / "params.yaml").write_text(json.dumps(params))  # JSON is YAML
             out = processes.run(command, cwd=space.folder, env=env).out
-        seconds = json.loads(out.splitlines()[-1])["seconds"]
-        yield length, count / seconds, 4e-6 * count * length / seconds
+        told = json.loads(out.splitlines()[-1])
+        rate = told["features"] / told["seconds"]
+        yield length, rate, 4e-6 * length * rate, told["cores"]
         shutil.rmtree(space.folder / "data/bottlenecks")
 
 

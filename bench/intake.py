@@ -1,10 +1,10 @@
-"""The stage `extract` on a cluster whose actors draw features instead of computing them: so what
-the driver takes in is all that there is to wait for.
+"""The stage `extract` on a cluster that reads no picture and runs no network: features are drawn,
+so what the driver plans, takes in and keeps is all that there is to wait for.
 
     python -m bench.intake LENGTH [words of stages.extract]
 
-Prints, last, a JSON object: seconds, from the first feature that is asked for to the last that is
-in the store.
+Prints, last, a JSON object: features, how many came after the first block of them; seconds, from
+that one to the last that is in the store; cores, how many the driver kept busy meanwhile.
 """
 
 import json
@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from transfer.cluster import workers
+from transfer.cluster import streaming, workers
 from transfer.features.store import supply
 
 
@@ -29,20 +29,41 @@ class Drawing(workers.Network):
         return {name: batch[name] for name in ("place", "view", "fault")} | {"feature": drawn}
 
 
+def look(table, work, points):  # as workers.look is called
+    """Squares of one pixel, of pictures that nobody reads."""
+    count = len(table)
+    yield {
+        "place": table["place"].to_numpy(),
+        "view": np.zeros(count, np.uint8),
+        "pixels": np.zeros((count, 1, 1, 3), np.uint8),
+        "fault": np.full(count, "", object),
+    }
+
+
 def main():
-    workers.Network = Drawing  # of this process's __main__, so it is sent along
-    workers.ASKED = 512
-    fill, seconds = supply.Supply.fill, []
+    # Of this process's __main__, so they are sent along.
+    workers.Network, workers.look = Drawing, look
+    results, fill, arrived, ends = streaming.results, supply.Supply.fill, [], []
+
+    def counted(*args):
+        for keys, features in results(*args):
+            arrived.append((len(keys), time.perf_counter(), time.process_time()))
+            yield keys, features
 
     def timed(self):
-        start = time.perf_counter()
         fill(self)
-        seconds.append(time.perf_counter() - start)
+        ends.append((time.perf_counter(), time.process_time()))
 
-    supply.Supply.fill = timed
+    streaming.results, supply.Supply.fill = counted, timed
     del sys.argv[1]
     runpy.run_module("stages.extract", run_name="__main__", alter_sys=True)
-    print(json.dumps({"seconds": seconds[0]}))
+    (_, start, used), (end, used_then) = arrived[0], ends[0]
+    said = {
+        "features": sum(count for count, *_ in arrived[1:]),
+        "seconds": end - start,
+        "cores": (used_then - used) / (end - start),
+    }
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":

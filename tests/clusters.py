@@ -24,7 +24,7 @@ class Slow(workers.Network):
             file.write(f"{{len(found['place'])}}\\n")
         return found
 
-workers.Network, workers.ASKED, plan.ROWS, supply.COMMIT = Slow, 16, 32, 64
+workers.Network, plan.ROWS, supply.COMMIT = Slow, 16, 64
 runpy.run_module("stages.extract", run_name="__main__", alter_sys=True)
 """
 

@@ -77,12 +77,12 @@ def test_so_do_one_and_four(made, undisturbed, tmp_path, nodes):
     assert run.packs() == undisturbed[0]
 
 
-@pytest.mark.parametrize(("rows", "asked", "block"), [(16, 16, 1 << 20), (500, 7, 1 << 26)])
-def test_so_do_blocks_of_any_size(made, undisturbed, two, tmp_path, rows, asked, block):
+@pytest.mark.parametrize(("rows", "block"), [(16, 1 << 27), (500, 1 << 17)])
+def test_so_do_blocks_of_any_size(made, undisturbed, two, tmp_path, rows, block):
     start = [
         "-c",
-        "import runpy; from transfer.cluster import cluster, plan, workers; "
-        f"plan.ROWS, workers.ASKED, cluster.BLOCK = {rows}, {asked}, {block}; "
+        "import runpy; from transfer.cluster import plan, streaming; "
+        f"plan.ROWS, streaming.BLOCK = {rows}, {block}; "
         "runpy.run_module('stages.extract', run_name='__main__', alter_sys=True)",
     ]
     run = on(two, made, f"by{rows}", tmp_path, start=start)
@@ -186,8 +186,7 @@ def test_where_memory_ends_ray_kills_workers_and_the_run_goes_on(made, undisturb
 def test_a_full_object_store_costs_time_alone(made, undisturbed, tmp_path):
     start = [
         "-c",
-        "import runpy; from transfer.cluster import cluster, plan; "
-        "cluster.BLOCK, plan.ROWS = 1 << 27, 512; plan.rows_of = lambda *_: 512; "
+        "import runpy; from transfer.cluster import plan; plan.rows_of = lambda *_: 512; "
         "runpy.run_module('stages.extract', run_name='__main__', alter_sys=True)",
     ]
     with clusters.started(1, memory=78643200) as cluster:  # the least that Ray takes
@@ -254,7 +253,7 @@ def test_an_address_without_a_cluster_is_told(made, tmp_path, address, sentence)
 def test_what_listens_and_is_no_ray_is_told(made, tmp_path):
     start = [
         "-c",
-        "import runpy; from transfer.cluster import cluster; cluster.PATIENCE = 5; "
+        "import runpy; from transfer.cluster import connection; connection.PATIENCE = 5; "
         "runpy.run_module('stages.extract', run_name='__main__', alter_sys=True)",
     ]
     with socket.create_server(("127.0.0.1", 0)) as server:

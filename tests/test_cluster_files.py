@@ -150,10 +150,18 @@ def test_waves_end_where_pictures_or_bytes_are_enough(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("count", "cores", "rows"), [(10**6, 2, 512), (1000, 2, 64), (5, 64, 16), (5, 0, 16)]
+    ("count", "cores", "side", "rows"),
+    [
+        (10**6, 2, 32, 256),
+        (10**6, 2, 299, 112),
+        (10**6, 2, 4000, 16),
+        (500, 2, 32, 64),
+        (5, 64, 32, 16),
+        (5, 0, 32, 16),
+    ],
 )
-def test_tables_are_of_whole_batches_and_enough_for_all_cores(count, cores, rows):
-    assert plan.rows_of(count, cores) == rows
+def test_tables_are_of_whole_batches_and_enough_for_all_cores(count, cores, side, rows):
+    assert plan.rows_of(count, cores, 3 * side**2) == rows
 
 
 def test_own_pictures_are_located_in_their_folder(tmp_path):

@@ -9,8 +9,10 @@ import pyarrow as pa
 from transfer.datasets.reading.pieces import PLAIN, Piece
 from transfer.features.engine import BATCH
 
-ROWS = 512  # pictures of a table at most: what one task decodes, and another after a fault
-SPREAD = 8  # tables for each core, so that all have some until the end
+# A table is what one task decodes, an actor is given at a time, and others do after a fault.  Its
+# squares are many batches, since the network has nothing to do between two tables.
+ROWS, SQUARES = 256, 1 << 25  # pictures, and bytes of their squares, at most
+SPREAD = 4  # tables for each core, so that all have some until the end
 # What is planned at once: tables lie in Ray's object store until they are computed, and claims on
 # pictures keep others waiting.
 PICTURES, BYTES = 1 << 20, 1 << 28
@@ -33,10 +35,14 @@ SCHEMA = pa.schema(
 )
 
 
-def rows_of(count, cores):
-    """How many of `count` pictures a table is to hold for a cluster of `cores`: whole batches."""
-    share = math.ceil(count / max(1, SPREAD * cores) / BATCH) * BATCH
-    return min(ROWS, max(BATCH, share))
+def rows_of(count, cores, pixels):
+    """How many of `count` pictures a table is to hold for a cluster of `cores`: whole batches.
+
+    pixels: bytes of what the network is shown of one.
+    """
+    share = math.ceil(count / max(1, SPREAD * cores))
+    batches = min(math.ceil(share / BATCH), min(ROWS, SQUARES // pixels) // BATCH)
+    return max(1, batches) * BATCH
 
 
 def tables(asked, contents, url, rows):

@@ -4,6 +4,7 @@ network of each device.  Faults of the input come back among the results, so tha
 from dataclasses import dataclass
 
 import numpy as np
+import ray
 
 from transfer.cluster import files
 from transfer.datasets.reading import decoder, images
@@ -17,7 +18,6 @@ from transfer.features.resizing import Square
 from transfer.nets.cards import Card
 
 LOOKED = 64  # pictures whose bytes are asked for together
-ASKED = 64  # squares that an actor is given at a time, some batches of its network
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,21 @@ class Work:
     def square(self):
         return Square(self.choice.size, self.card.resize, self.card.crop)
 
+    @property
+    def pixels(self):
+        """Bytes of what the network is shown of a picture."""
+        return 3 * self.choice.size**2 * len(self.choice.views)
+
 
 def look(table, work, points):
-    """Yields {place, view, pixels, fault} of the pictures of a plan's `table`, a few at a time."""
+    """Yields {place, view, pixels, fault} of the pictures of a plan's `table`, a few at a time.
+
+    points: {address: Ray's reference to its seek points} of gzip files.
+    """
     looking = Looking(work.square, work.choice.views, work.choice.flip)
     for start in range(0, len(table), LOOKED):
         rows = table.slice(start, LOOKED).to_pylist()
-        yield _seen(rows, looking, work.square.size, points)
+        yield _seen(rows, looking, work.square.size, lambda url: ray.get(points[url]))
 
 
 def _seen(rows, looking, size, points):

@@ -1,15 +1,14 @@
 """`python -m transfer export`: a head with its backbone as one file for another runtime."""
 
 import contextlib
-import os
 import re
-import sys
 import tempfile
 import warnings
 from pathlib import Path
 
 import numpy as np
 
+from transfer import quiet
 from transfer.errors import InputError, unknown
 from transfer.features.views import VIEWS
 from transfer.heads import trained
@@ -94,12 +93,12 @@ def _content(planned, to):
         from transfer.serving.exports import onnx_file as exporter
     else:
         require_weights(planned)
-        with _silence():  # TensorFlow greets
+        with _quiet():  # TensorFlow greets
             from transfer.serving.exports import keras_file as exporter
 
             if to == "tflite":
                 from transfer.serving.exports import tflite_file as exporter
-    with _silence(), tempfile.TemporaryDirectory() as work:
+    with _quiet(), tempfile.TemporaryDirectory() as work:
         content = exporter.content(planned)
         path = Path(work, f"model{FORMATS[to]}")
         path.write_bytes(content)
@@ -136,20 +135,11 @@ def _require_equal(planned, run, to):
 
 
 @contextlib.contextmanager
-def _silence():
-    """Keeps what the converters print off stderr, from Python and from C++; faults still raise."""
-    sys.stderr.flush()
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
+def _quiet():
+    """Keeps what the converters print off stderr; faults still raise."""
+    with quiet.stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _line(planned, out, size):
