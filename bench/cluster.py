@@ -50,7 +50,8 @@ def main(argv=None):
         columns = ["net", "images/s here", "on Ray", f"ratio (goal {GOAL})"]
         _print([*columns, "first feature here, s", "on Ray, s"], rows)
         _print(["pictures", "seconds", "driver's peak, MB"], memory(space, given.counts))
-        columns = ["numbers a feature", "features/s", "MB/s", "cores the driver kept busy"]
+        columns = ["numbers a feature", "planned, pictures/s", "taken in, features/s", "MB/s"]
+        columns += ["cores the driver kept busy"]
         _print(columns, intake(space, given.lengths, given.rows))
 
 
@@ -187,7 +188,7 @@ def intake(space, lengths, count):
             out = processes.run(command, cwd=space.folder, env=env).out
         told = json.loads(out.splitlines()[-1])
         rate = told["features"] / told["seconds"]
-        yield length, rate, 4e-6 * length * rate, told["cores"]
+        yield length, told["planned"], rate, 4e-6 * length * rate, told["cores"]
         shutil.rmtree(space.folder / "data/bottlenecks")
 
 

@@ -3,7 +3,8 @@ so what the driver plans, takes in and keeps is all that there is to wait for.
 
     python -m bench.intake LENGTH [words of stages.extract]
 
-Prints, last, a JSON object: features, how many came after the first block of them; seconds, from
+Tables are long, so that what Ray takes for each of them does not count.  Prints, last, a JSON
+object: planned, pictures/s; features, how many came after the first block of them; seconds, from
 that one to the last that is in the store; cores, how many the driver kept busy meanwhile.
 """
 
@@ -14,8 +15,10 @@ import time
 
 import numpy as np
 
-from transfer.cluster import streaming, workers
+from transfer.cluster import plan, streaming, workers
 from transfer.features.store import supply
+
+ROWS = 2048
 
 
 class Drawing(workers.Network):
@@ -43,7 +46,16 @@ def look(table, work, points):  # as workers.look is called
 def main():
     # Of this process's __main__, so they are sent along.
     workers.Network, workers.look = Drawing, look
-    results, fill, arrived, ends = streaming.results, supply.Supply.fill, [], []
+    plan.rows_of, plan.FIRST = lambda *_: ROWS, plan.PICTURES
+    tables, results, fill = plan.tables, streaming.results, supply.Supply.fill
+    planned, arrived, ends = [], [], []
+
+    def paced(*args):
+        start, count = time.perf_counter(), 0
+        for table, size in tables(*args):
+            count += len(table)
+            yield table, size
+        planned.append(count / (time.perf_counter() - start))
 
     def counted(*args):
         for keys, features in results(*args):
@@ -54,11 +66,12 @@ def main():
         fill(self)
         ends.append((time.perf_counter(), time.process_time()))
 
-    streaming.results, supply.Supply.fill = counted, timed
+    plan.tables, streaming.results, supply.Supply.fill = paced, counted, timed
     del sys.argv[1]
     runpy.run_module("stages.extract", run_name="__main__", alter_sys=True)
     (_, start, used), (end, used_then) = arrived[0], ends[0]
     said = {
+        "planned": planned[0],
         "features": sum(count for count, *_ in arrived[1:]),
         "seconds": end - start,
         "cores": (used_then - used) / (end - start),

@@ -34,6 +34,7 @@ from bench import (
 )
 from bench.processes import CommandError, Finished
 from tests.imports import ROOT
+from tests.marks import slow
 from transfer import params
 from transfer.datasets import index, sources
 from transfer.datasets.reading import images, readers
@@ -46,10 +47,6 @@ from transfer.nets.conversion import convert
 from transfer.nets.layers import chosen_layers
 from transfer.packs import reader
 
-# Whole benchmarks, on the rendered sample: of the 20 minutes that all tests may take they take 8.
-slow = pytest.mark.skipif(
-    not os.environ.get("SLOW"), reason="takes minutes: `make test SLOW=1` runs it too"
-)
 GENOA = "model name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512_bf16 avx512f avx512_vnni\n"
 SAPPHIRE = "flags\t\t: avx512f amx_bf16 avx2 amx_tile\n"
 

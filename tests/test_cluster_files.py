@@ -142,11 +142,31 @@ def test_what_has_no_place_of_its_own_goes_along(tmp_path):
     assert [(row["url"], row["data"]) for row in rows] == [("", image.data) for image in read]
 
 
-def test_waves_end_where_pictures_or_bytes_are_enough(monkeypatch):
-    monkeypatch.setattr(plan, "PICTURES", 10)
-    monkeypatch.setattr(plan, "BYTES", 100)
-    tables = [("abcde", 0)] * 3 + [("x", 60)] * 3
-    assert [len(wave) for wave in plan.waves(tables, lambda table: table)] == [2, 3, 1]
+def waves(monkeypatch, tables):
+    for name, value in {"FIRST": 4, "MORE": 2, "PICTURES": 10, "BYTES": 100}.items():
+        monkeypatch.setattr(plan, name, value)
+    return plan.Waves(tables, lambda table: table)
+
+
+def test_the_first_wave_is_short_and_the_next_is_what_was_planned_meanwhile(monkeypatch):
+    planned = waves(monkeypatch, [("ab", 0)] * 10)
+    assert planned.next() == ["ab"] * 2
+    for _ in range(2):  # both are done
+        planned.more()
+    assert planned.next() == ["ab"] * 4
+    assert planned.next() == ["ab"] * 2  # nothing was done
+    assert planned.next() == ["ab"] * 2
+    assert planned.next() == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "most"), [([("abcde", 0)] * 8, 2), ([("x", 60)] * 8, 2), ([("x", 0)] * 30, 10)]
+)
+def test_waves_end_where_pictures_or_bytes_are_enough(monkeypatch, tables, most):
+    planned = waves(monkeypatch, tables)
+    for _ in range(20):
+        planned.more()
+    assert len(planned.next()) == most
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from soak import clones, disturbances, faults, queues, states, victims, workflows
 from tests import spoiling
 from tests.imports import ROOT
+from tests.marks import slow
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,22 @@ def test_a_queue_beside_a_repro_gives_what_each_gives_alone(made, tmp_path, monk
     few = {name: queues.SETTINGS[name] for name in ("small", queues.HERE)}
     monkeypatch.setattr(queues, "SETTINGS", few)
     monkeypatch.setattr(queues, "LOOK", 1)
+    row, lost = queues.tried(made, tmp_path / "trial", 1, 0)
+    assert lost == []
+    assert row[:3] == ["dvc repro", queues.NAME, 1]
+
+
+@slow
+def test_a_queue_of_four_over_a_cold_dataset_computes_each_image_about_once(
+    made, tmp_path, monkeypatch
+):
+    seeds = {queues.HERE: 0, "one": 1, "two": 2, "three": 3, "four": 4}
+    settings = {
+        name: {"extract.size": 64, "split.seed": seed, "head.kind": "knn"}
+        for name, seed in seeds.items()
+    }
+    monkeypatch.setattr(queues, "SETTINGS", settings)
+    monkeypatch.setattr(queues, "WORKERS", 4)
     row, lost = queues.tried(made, tmp_path / "trial", 1, 0)
     assert lost == []
     assert row[:3] == ["dvc repro", queues.NAME, 1]

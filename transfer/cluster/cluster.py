@@ -96,16 +96,17 @@ class Run:
         tables = plan.tables(asked, contents, self._shared.url, rows)
         look = partial(workers.look, work=self._work, points=self._points())
         network = (workers.Network, self._work, self._expected)
-        with tqdm(
-            desc="extract", total=sum(map(len, lacking)), unit="img", disable=None
-        ) as bar, _told():  # fmt: skip
-            for wave in plan.waves(tables, ray.put):
+        waves = plan.Waves(tables, ray.put)
+        total = sum(map(len, lacking))
+        with tqdm(desc="extract", total=total, unit="img", disable=None) as bar, _told():
+            while wave := waves.next():
                 found = streaming.results(wave, look, network, _devices(machines))
                 lost = partial(self._connection.lost, machines)
                 try:
                     for keys, features in streaming.awaited(found, lost):
                         yield keys, features
                         bar.update(len(keys))
+                        waves.more()
                 except streaming.Lost as fault:
                     # What was planned and is not done is lacking still, and asked for again.
                     self._connection.close()

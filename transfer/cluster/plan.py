@@ -13,9 +13,12 @@ from transfer.features.engine import BATCH
 # squares are many batches, since the network has nothing to do between two tables.
 ROWS, SQUARES = 256, 1 << 25  # pictures, and bytes of their squares, at most
 SPREAD = 4  # tables for each core, so that all have some until the end
-# What is planned at once: tables lie in Ray's object store until they are computed, and claims on
+# A wave is what Ray Data is given at once: the first is soon planned, and with MORE tables planned
+# for each that is done a million pictures are in four of them, each of which opens the networks
+# anew.  They have ends: tables lie in Ray's object store until they are computed, and claims on
 # pictures keep others waiting.
-PICTURES, BYTES = 1 << 20, 1 << 28
+FIRST, MORE = 1 << 14, 4
+PICTURES, BYTES = 1 << 20, 1 << 27
 
 SCHEMA = pa.schema(
     [
@@ -57,18 +60,40 @@ def tables(asked, contents, url, rows):
         yield pa.Table.from_pylist(listed, SCHEMA), sum(len(row["data"]) for row in listed)
 
 
-def waves(tables, put):
-    """Yields lists of put(table) of `tables`, as (table, bytes) each, of about PICTURES pictures or
-    BYTES bytes of data together."""
-    wave, pictures, size = [], 0, 0
-    for table, its_size in tables:
-        wave.append(put(table))
-        pictures, size = pictures + len(table), size + its_size
-        if pictures >= PICTURES or size >= BYTES:
-            yield wave
-            wave, pictures, size = [], 0, 0
-    if wave:
-        yield wave
+class Waves:
+    """Lists of put(table) of `tables`, as (table, bytes) each, where the next is planned while one
+    is computed."""
+
+    def __init__(self, tables, put):
+        self._tables, self._put = iter(tables), put
+        self._begin()
+
+    def _begin(self):
+        self._wave, self._pictures, self._bytes = [], 0, 0
+
+    def next(self):
+        """What is planned by now, FIRST pictures at least where there are so many; [] at the
+        end."""
+        while self._pictures < FIRST and self._planned():
+            pass
+        wave = self._wave
+        self._begin()
+        return wave
+
+    def more(self):
+        """Plans MORE tables of the next wave, unless it is full."""
+        for _ in range(MORE):
+            self._planned()
+
+    def _planned(self):
+        """Whether one more table is planned."""
+        is_full = self._pictures >= PICTURES or self._bytes >= BYTES
+        table, size = (None, 0) if is_full else next(self._tables, (None, 0))
+        if table is None:
+            return False
+        self._wave.append(self._put(table))
+        self._pictures, self._bytes = self._pictures + len(table), self._bytes + size
+        return True
 
 
 def _row(place, views, image, contents, url):
