@@ -174,6 +174,8 @@ def memory(space, counts):
 
 def intake(space, lengths, count):
     """The rows of the table of intake."""
+    if not lengths:
+        return
     settings = _tiny(space) | {"dataset": "random"}
     random_images.dataset(space.folder, "random", count, "class_folders")
     space.stage("index", settings, space.folder / "store")

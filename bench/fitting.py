@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from transfer.features import streams, views
-from transfer.heads.choosing import finetuning
+from transfer.heads.choosing import finetuning, tuning
 from transfer.nets.networks import keras
 
 
@@ -16,7 +16,7 @@ def fit(model, x, y, *, epochs, batch, rate, flip):
     the seconds of each epoch.
 
     In each epoch it sees an augmented view of each image, drawn before the epoch's time is taken,
-    mirrored too with `flip`.  Decay, schedule, smoothing and limit are those of `finetuning`.
+    mirrored too with `flip`.  Decay, schedule, smoothing and limit are those of heads.choosing.
     """
     steps = math.ceil(len(x) / batch) * epochs
     warm_up = round(finetuning.WARM_UP * steps)
@@ -25,11 +25,9 @@ def fit(model, x, y, *, epochs, batch, rate, flip):
     )
     model.compile(
         keras.optimizers.AdamW(
-            schedule, weight_decay=finetuning.WEIGHT_DECAY, global_clipnorm=finetuning.LONGEST
+            schedule, weight_decay=tuning.WEIGHT_DECAY, global_clipnorm=tuning.LONGEST
         ),
-        keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=finetuning.SMOOTHING
-        ),
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=tuning.SMOOTHING),
     )
     wanted = np.eye(int(y.max()) + 1, dtype=np.float32)[y]
     contents = [hashlib.sha256(picture).digest() for picture in x]

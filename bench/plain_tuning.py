@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from bench import fitting, processes, squares
 from transfer.datasets import sources
 from transfer.features.resizing import Square
-from transfer.heads.choosing import finetuning
+from transfer.heads.choosing import tuning
 from transfer.heads.tuned import POLICIES
 from transfer.nets import cards, conversion, networks
 from transfer.nets.networks import keras
@@ -66,7 +66,7 @@ def built(network, card, cut, upto, size, classes):
     at_end = SimpleNamespace(name=card.name, pixels=card.pixels, layers=(upto,))
     maps = networks.with_pixels(network, at_end)(image)
     (maps,) = keras.tree.flatten(maps)  # Keras gives a single one without its list
-    x = layers.Dropout(finetuning.DROPOUT)(layers.GlobalAveragePooling2D()(maps))
+    x = layers.Dropout(tuning.DROPOUT)(layers.GlobalAveragePooling2D()(maps))
     return keras.Model(image, layers.Dense(classes, dtype="float32")(x))
 
 

@@ -16,7 +16,7 @@ from bench import fitting, processes, squares
 from transfer.datasets import sources
 from transfer.features import engine
 from transfer.features.resizing import Square
-from transfer.heads.choosing import finetuning
+from transfer.heads.choosing import tuning
 from transfer.nets.graphs import ov
 from transfer.nets.networks import keras, ops
 
@@ -55,7 +55,7 @@ def built(classes):
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
         if number in POOLED:
             x = layers.MaxPooling2D()(x)
-    x = layers.Dropout(finetuning.DROPOUT)(layers.GlobalAveragePooling2D()(x))
+    x = layers.Dropout(tuning.DROPOUT)(layers.GlobalAveragePooling2D()(x))
     return keras.Model(image, layers.Dense(classes, dtype="float32")(x))
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from bench import processes
-from transfer.heads.choosing import finetuning
+from transfer.heads.choosing.epochs import Epochs
+from transfer.heads.choosing.tuning import Tuning
 from transfer.heads.tuned import POLICIES
 from transfer.nets import cards, tails
 from transfer.nets.networks import keras
@@ -39,8 +40,8 @@ def main(argv=None):
     tail = tails.build(card, given.weights, given.cut, given.upto, views.arrays[0].shape[1:])
     classes = len(pack.classes)
     weights = np.ones(classes, np.float32)
-    training = finetuning.Training(views.arrays, pack.labels, weights, given.batch, 0, None)
-    tuning = finetuning.Tuning(tail, classes, 0)
+    training = Epochs(views.arrays, pack.labels, weights, given.batch, 0, None)
+    tuning = Tuning(tail, classes, 0)
     rows = np.arange(len(pack.labels))
     steps = math.ceil(len(rows) / given.batch)
     seconds = []

@@ -26,9 +26,13 @@ def main(checked):
     if dataset.kind == "own":
         outline.of_folder(folder)
     choice = choices.choose(net, dataset, given)
-    choices.choose_cut(net, dataset, given, choice)
+    cut = choices.choose_cut(net, dataset, given, choice)
     options.require_fit(given["head.kind"], given["head.class_weights"])
     options.require_cut(given["head.kind"], given["extract.cut"])
+    if given["head.kind"] == "finetune" and given["head.upto"] != "auto":
+        from transfer.nets import tails  # noqa: PLC0415  # imports TensorFlow
+
+        tails.require(net, cut.layers[0][0], given["head.upto"])
     with replacing(checked) as file:
         file.write("params.yaml names what is here\n")
 

@@ -72,11 +72,19 @@ def main(train, validation, train_cut, validation_cut, card, weights, backbone, 
         selection=found.selection,
     )
     fitted.save(head)
-    last = ", ".join(f"{name} {curve[-1]:.4f}" for name, curve in found.curves.items())
     counts = f"{len(training.labels):,} images of {len(fitted.classes)} classes"
-    print(f"train: {trained.title(fitted)}: {counts}; {last or selection.told(fitted.selection)}")
+    told = _told(found.curves, fitted.selection) or selection.told(fitted.selection)
+    print(f"train: {trained.title(fitted)}: {counts}; {told}")
     if "note" in fitted.selection:
         print(f"train: note: {fitted.selection['note']}")
+
+
+def _told(curves, selection):
+    """The values of the curves in the epoch that is kept: the last, or the one that was chosen."""
+    epochs = max(map(len, curves.values()), default=0)
+    kept = selection.get("epoch", epochs)
+    told = ", ".join(f"{name} {curve[kept - 1]:.4f}" for name, curve in curves.items())
+    return told + (f" (epoch {kept} of {epochs}, which is kept)" if kept < epochs else "")
 
 
 if __name__ == "__main__":

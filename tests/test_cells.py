@@ -54,7 +54,10 @@ def test_a_cell_gives_the_metrics_and_leaves_the_repository_as_it_is(root, tmp_p
     assert second.metrics["validation"]["accuracy"] == pytest.approx(0.64)
     assert files(root) == before
     assert list((tmp_path / "tmp").rglob("*/*")) == []
-    assert capsys.readouterr().err == "[1/2] cell 0: .630\n[2/2] cell 1: .640\n"
+    assert (
+        capsys.readouterr().err
+        == "[1/2] cell 0: validation accuracy .630\n[2/2] cell 1: validation accuracy .640\n"
+    )
 
 
 def test_what_is_known_runs_nothing(root, capsys):
@@ -63,7 +66,7 @@ def test_what_is_known_runs_nothing(root, capsys):
     again = run(root, {"split.seed": 3})
     assert ran() == []
     assert again == first
-    assert capsys.readouterr().err == 2 * "[1/1] cell 0: .630\n"
+    assert capsys.readouterr().err == 2 * "[1/1] cell 0: validation accuracy .630\n"
     # What params.yaml says already is the same cell.
     run(root, {"split.seed": 3, "net": "mini"})
     assert ran() == []
@@ -213,7 +216,9 @@ def test_what_is_ended_goes_on_where_it_was(root, tmp_path, name):
 def test_two_processes_do_not_harm_each_other(root):
     processes = [started(root, "sample", "second") for _ in range(2)]
     told = [process.communicate(timeout=60)[1] for process in processes]
-    assert told == 2 * ["[1/2] sample: .600\n[2/2] second: .600\n"]
+    assert told == 2 * [
+        "[1/2] sample: validation accuracy .600\n[2/2] second: validation accuracy .600\n"
+    ]
     assert len(list((kept.store_folder() / "cells").iterdir())) == 2
     ran()
     run(root, {"dataset": "sample"}, {"dataset": "second"})

@@ -63,6 +63,13 @@ def test_whatever_is_right_gives_one_constant_line(here):
         ),
         ({"head": GIVEN["head"] | {"kind": "finetune"}}, "set extract.cut: auto"),
         (
+            {
+                "head": GIVEN["head"] | {"kind": "finetune", "upto": "nosuch"},
+                "extract": GIVEN["extract"] | {"cut": "auto"},
+            },
+            "unknown layer of mini 'nosuch'",
+        ),
+        (
             {"split": GIVEN["split"] | {"validaton": 0.1}},
             "unknown key 'split.validaton'; known: split.validation",
         ),

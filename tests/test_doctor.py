@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -643,6 +644,22 @@ def test_the_mirror_of_real_files_is_whole(workspace, mirror):
     found = supply.check(run, deep=True)
     assert found.ok
     assert found.sentence.endswith("it has flower_photos.tgz, squeezenet_v1.1.npy")
+
+
+def test_space_counts_activations_at_a_cut(workspace):
+    given = {"net": "mini", "dataset": "cifar10", "views": "[plain]", "layers": "card"}
+    Path("data/index").mkdir()
+    Path("data/index/cifar10.csv").write_text("id\n" + "a\n" * 1000)
+    features = space.of_features(described(**given, size="card"))
+    run = described(**given, size="card", cut="block1", augmented="2")
+    cut = run.card.cuts["block1"]
+    assert space.of_features(run) == features + 1000 * 3 * 2 * math.prod(cut.shape)
+    half = described(**given, size=str(run.card.size // 2), cut="block1", augmented="2")
+    assert space.of_features(half) == features + 1000 * 3 * math.prod(cut.shape) // 2
+    assert "of features and activations, twice" in space.check(run).sentence
+    assert (
+        f", {run.card.size} px, cut at block1, 3 views there, plain, " in runs.check(run).sentence
+    )
 
 
 def test_space_counts_what_is_not_there_yet(workspace, monkeypatch):

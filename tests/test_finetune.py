@@ -175,6 +175,7 @@ def test_a_fit_learns_and_is_the_same_bytes_again():
     chosen = found.selection["epoch"] - 1
     assert (p.argmax(axis=1) == labels).mean() == pytest.approx(found.curves["val_acc"][chosen])
     assert chosen >= np.argmin(found.curves["held_loss"])
+    assert found.selection["held_out"] in {3, 4}  # of 36, a tenth
     again = fitted(epochs=12)
     assert digest(again.arrays) == digest(found.arrays)
     assert {name: curve.tolist() for name, curve in again.curves.items()} == {
@@ -193,15 +194,15 @@ def test_validation_has_no_say_and_settings_have():
 
 def killed_after_two_epochs(monkeypatch, **given):
     """Runs `fitted`, which is killed once it has kept its second epoch."""
-    keep = finetuning.Tuning.keep
+    keep = finetuning.keep
 
-    def killed(self, path, about, epoch, *rest):
-        keep(self, path, about, epoch, *rest)
+    def killed(tuning, path, about, epoch, *rest):
+        keep(tuning, path, about, epoch, *rest)
         if epoch == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(finetuning.Tuning, "keep", killed)
+        patched.setattr(finetuning, "keep", killed)
         with pytest.raises(KeyboardInterrupt):
             fitted(**given)
 
@@ -295,6 +296,8 @@ def test_the_number_of_epochs_by_that_of_images(monkeypatch):
     monkeypatch.setattr(finetuning, "PATIENCE", 12)
     assert len(fitted(epochs="auto", batch_size=EACH * CLASSES).curves["loss"]) == 12
     assert len(fitted(epochs="auto", batch_size=1).curves["loss"]) == 2
+    monkeypatch.setattr(finetuning, "MOST", 5)
+    assert len(fitted(epochs="auto", batch_size=EACH * CLASSES).curves["loss"]) == 5
 
 
 def test_where_nothing_can_be_held_out_the_last_epoch_is_taken():
@@ -303,6 +306,8 @@ def test_where_nothing_can_be_held_out_the_last_epoch_is_taken():
     assert set(found.curves) == {"loss"}
     assert (found.selection["epoch"], found.selection["temperature"]) == (4, 1.0)
     assert found.selection["classes_never_held_out"] == CLASSES
+    assert "no image can be held out" in found.selection["note"]
+    assert "held_out" not in found.selection
 
 
 def test_activations_that_are_not_finite_are_told():

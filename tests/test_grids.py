@@ -126,7 +126,10 @@ def test_the_table_has_a_line_for_each_net_and_setting(root, tmp_path, capsys):
     assert found == sorted(found, key=lambda r: [r[name] for name in table.FIRST[:-1]])
     assert {row["params.extract.views"] for row in found} == {'["plain"]', "auto"}
     assert not {"mirror", "params.mirror"} & set(found[0])
-    assert "[1/36] resnet, course, on cifar10, seed 0: .600\n" in capsys.readouterr().err
+    assert (
+        "[1/36] resnet, course, on cifar10, seed 0: validation accuracy .600\n"
+        in capsys.readouterr().err
+    )
     before = written(tmp_path / "r")
     table.write(["resnet", "mini"], ["cifar10", "traffic"], [0, 1], root, tmp_path / "r")
     assert written(tmp_path / "r") == before

@@ -362,6 +362,14 @@ def run_stage(folder):
     train_stage.main(**packs, **unused, head=folder / "head.npz")
 
 
+def test_the_epoch_that_is_kept_is_told():
+    curves = {"loss": np.array([3.0, 2.0, 2.5]), "val_acc": np.array([0.1, 0.5, 0.4])}
+    assert train_stage._told(curves, {}) == "loss 2.5000, val_acc 0.4000"
+    told = "loss 2.0000, val_acc 0.5000 (epoch 2 of 3, which is kept)"
+    assert train_stage._told(curves, {"epoch": 2}) == told
+    assert train_stage._told({}, {}) == ""
+
+
 def test_the_stage_trains_and_says_untrained(workspace, capsys):
     run_stage(workspace)
     first = (workspace / "head.npz").read_bytes()

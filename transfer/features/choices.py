@@ -83,7 +83,9 @@ def choose_cut(card, source, given, choice):
         return None
     if not card.cuts:
         having = [name for name in cards.known() if cards.load(cards.CARDS / f"{name}.yaml").cuts]
-        raise unknown("net whose card lists cuts", card.name, having)
+        raise InputError(
+            f"{card.name} can't be fine-tuned: its card lists no cut; these do: {', '.join(having)}"
+        )
     if cut == "auto":
         _, cut = _advice(card, source, given).get("cut", ("", next(iter(card.cuts))))
     if cut not in card.cuts:

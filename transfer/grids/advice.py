@@ -2,10 +2,10 @@
 
 Linear heads at two sizes and two depths, and a tuned run, on a part of the training images.
 What they are compared by is the accuracy on training images that were held out: no new labels are
-needed, and neither validation nor test images have a say.
+needed, and neither validation nor test images have a say.  A linear head is judged on all of them,
+by folds, a tuned one on one of ten folds, which its epoch was chosen by.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from transfer.features import choices
 from transfer.grids import cells, workspaces
 from transfer.grids.figures import markdown, short
 from transfer.nets import cards
+from transfer.reports.intervals import wilson
 
 PART = 50  # images a class, at most, that all are tried on
-HELD_OUT = 10  # of so many parts a tuned run holds one out; linear heads are judged on all images
 SMALLER = 0.6  # the other size, of the one that is asked for
-COLUMNS = ("head", "size", "layers", "held-out accuracy", "seconds")
+COLUMNS = ("head", "size", "layers", "held-out accuracy", "seconds, with what was kept")
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,18 @@ def write(settings, root="."):
         for t, outcome in zip(found, outcomes, strict=True)
     ]
     faults = [f"- {o.cell.title}: {o.fault}" for o in outcomes if o.metrics is None]
+    budget = found[0].settings["split.per_class"]
+    part = f"At most {budget} training images a class; each is judged on some it has not seen."
     sentence = advice(found, outcomes)
-    return "\n".join([markdown(COLUMNS, rows), *faults, "", sentence, ""])
+    return "\n".join([markdown(COLUMNS, rows), *faults, "", part, sentence, ""])
 
 
 def trials(settings, root="."):
-    """The Trials of params.yaml in `root` with `settings`; all on at most PART images a class."""
+    """The Trials of params.yaml in `root` with `settings`; all on at most PART images a class.
+
+    Raises InputError where the network has no cut, or nothing to train from there up to
+    `head.upto`.
+    """
     root = Path(root)
     flat = workspaces.flat(workspaces.parameters(root, settings))
     card = cards.load(root / cards.CARDS / f"{flat['net']}.yaml")
@@ -66,7 +72,9 @@ def trials(settings, root="."):
     budget = flat["split.per_class"]
     budget = PART if budget == "all" else min(PART, budget)
     smaller = max(16, round(asked.size * SMALLER))
-    auto = flat["extract.layers"]
+    depths = {"the card's": "card", "the dataset's": flat["extract.layers"]}
+    if choices.choose(card, source, flat | {"extract.layers": "card"}).layers == asked.layers:
+        del depths["the card's"]
     found = [
         Trial(
             f"linear, {layers} layers, {size} px",
@@ -81,9 +89,13 @@ def trials(settings, root="."):
             layers,
         )
         for size in (smaller, asked.size)
-        for layers, names in (("the card's", "card"), ("the dataset's", auto))
+        for layers, names in depths.items()
     ]
     ((name, _),) = cut.layers
+    if flat["head.upto"] != "auto":
+        from transfer.nets import tails  # noqa: PLC0415  # imports TensorFlow
+
+        tails.require(card, name, flat["head.upto"])
     found.append(
         Trial(
             f"fine-tuned from {name}, {cut.size} px",
@@ -111,33 +123,48 @@ def advice(found, outcomes):
     if not linear:
         raise InputError(f"nothing to compare: {outcomes[0].fault or 'no fold holds an image'}")
     best, seen = max(linear, key=lambda pair: _accuracy(pair[1]))
-    stay = f"Stay with the linear head ({best.title.removeprefix('linear, ')}), {_said(seen)}"
+    wanted = {name: best.settings[name] for name in ("extract.size", "extract.layers")}
+    stay = f"Stay with the linear head, {_said(seen)}: {_words(wanted | {'head.kind': 'auto'})}"
     if not tuned:
-        return f"{stay}: the network could not be tuned."
+        return f"{stay}; the network could not be tuned."
     ((trial, outcome),) = tuned
-    gain, error = _accuracy(outcome) - _accuracy(seen), _error(outcome)
-    by = f"{_said(outcome)} on images that were held out, {100 * gain:+.1f} points"
-    if gain > 2 * error:
-        return (
-            f"Fine-tune: -S extract.cut={trial.settings['extract.cut']} -S head.kind=finetune "
-            f"reached {by} over the best linear head."
-        )
-    return (
-        f"{stay}: fine-tuning reached {by} beside it, which is less than twice its standard error "
-        f"of {100 * error:.1f}."
+    gain = _accuracy(outcome) - _accuracy(seen)
+    count, by = _held_out(outcome), outcome.metrics["head"]["folds_by"]
+    low, high = wilson(_accuracy(outcome), count)
+    reached = (
+        f"fine-tuning reached {_said(outcome)} ({short(low)}-{short(high)}) on {count:,} held-out "
+        f"{by}s, {100 * gain:+.1f} points"
     )
+    if is_clear(outcome, seen):
+        words = _words({"extract.cut": trial.settings["extract.cut"], "head.kind": "finetune"})
+        return f"Fine-tune: {words}; {reached} over the best linear head."
+    if gain > 0:
+        return f"{stay}; {reached}, which on so few may be chance."
+    return f"{stay}; {reached}."
+
+
+def is_clear(tuned, linear):
+    """Whether an Outcome of a tuned run is better than that of a linear head: the 95 % interval of
+    the difference lies above 0 (Newcombe 1998, "Interval estimation for the difference between
+    independent proportions", Statistics in Medicine 17, method 10)."""
+    p, q = _accuracy(tuned), _accuracy(linear)
+    judged = tuned.metrics["head"]
+    low, _ = wilson(p, _held_out(tuned))
+    _, high = wilson(q, _held_out(tuned) * judged["folds"])
+    return p - q > ((p - low) ** 2 + (high - q) ** 2) ** 0.5
+
+
+def _held_out(tuned):
+    """How many independent trials a tuned run was judged by: images, or groups of them."""
+    return tuned.metrics["head"]["held_out"]
+
+
+def _words(settings):
+    return " ".join(f"-S {name}={value}" for name, value in settings.items())
 
 
 def _accuracy(outcome):
     return outcome.metrics and outcome.metrics["head"].get("fold_accuracy")
-
-
-def _error(outcome):
-    """The standard error of the accuracy that a tuned run is judged by, of p: with half an image
-    more on either side, so that it is not 0 where all are right."""
-    n = max(1, round(outcome.metrics["n_train"] / HELD_OUT))
-    p = (_accuracy(outcome) * n + 0.5) / (n + 1)
-    return math.sqrt(p * (1 - p) / n)
 
 
 def _said(outcome):

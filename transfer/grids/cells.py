@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from transfer.downloads import kept
@@ -55,8 +56,14 @@ def run(cells, root="."):
         computing = _Computing(Path(root), stack)
         rest = workspaces.flat(workspaces.parameters(root, {}))  # as it is now, until the last cell
         for number, cell in enumerate(cells, 1):
-            found.append(computing.outcome(replace(cell, settings=rest | cell.settings)))
-            print(f"[{number}/{len(cells)}] {cell.title}: {_told(found[-1])}", file=sys.stderr)
+            say = partial(print, file=sys.stderr, flush=True)
+            say(f"[{number}/{len(cells)}] {cell.title}: ", end="")
+            try:
+                found.append(computing.outcome(replace(cell, settings=rest | cell.settings)))
+            except BaseException:
+                say()  # what follows is a line of its own
+                raise
+            say(_told(found[-1]))
     return found
 
 
@@ -129,4 +136,6 @@ def _told(outcome):
     if outcome.metrics is None:
         return f"failed: {outcome.fault}"
     part = next((part for part in PARTS if part in outcome.metrics), None)
-    return "no image to measure on" if part is None else short(outcome.metrics[part]["accuracy"])
+    if part is None:
+        return "no image to measure on"
+    return f"{part} accuracy {short(outcome.metrics[part]['accuracy'])}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from transfer.downloads import kept
 from transfer.errors import unknown
-from transfer.heads.choosing import finetuning
+from transfer.heads.choosing import epochs, finetuning, tuning
 from transfer.nets import networks, tails
 from transfer.nets.networks import keras
 
@@ -40,8 +40,8 @@ def fit(training, views, check, held, net, weights, options, fresh=None):
     # As the activations were computed: a device without bfloat16 gave none.
     keras.config.set_dtype_policy(POLICIES.get(training.recipe["precision"], "float32"))
     tail = tails.build(net, weights, cut, upto, views[0].shape[1:])
-    told = [training.recipe, upto, training.ids.tolist(), training.labels.tolist(), _code()]
-    told.append(fresh and fresh.decided_by)
+    told = [training.recipe, options | {"upto": upto}, fresh and fresh.decided_by, _code()]
+    told += [training.ids.tolist(), training.labels.tolist()]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     place = _place(digest)
     found = finetuning.fit(
@@ -65,8 +65,9 @@ def fit(training, views, check, held, net, weights, options, fresh=None):
 
 def _code():
     """What else decides a fit: what fits it."""
-    modules = (Path(module.__file__).read_bytes() for module in (finetuning, tails))
-    return [networks.VERSIONS, *(hashlib.sha256(module).hexdigest() for module in modules)]
+    modules = (finetuning, epochs, tuning, tails)
+    contents = (Path(module.__file__).read_bytes() for module in modules)
+    return [networks.VERSIONS, *(hashlib.sha256(content).hexdigest() for content in contents)]
 
 
 def _place(digest):

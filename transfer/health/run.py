@@ -12,12 +12,14 @@ from transfer.nets import cards
 
 @dataclass(frozen=True)
 class Run:
-    """`given`: {dotted key: value}; the cards.Card, sources.Source and choices.Choice of it."""
+    """`given`: {dotted key: value}; the cards.Card, sources.Source and choices.Choice of it, and
+    that of the activations at a cut, or None."""
 
     given: dict
     card: cards.Card
     source: sources.Source
     choice: choices.Choice
+    cut: choices.Choice | None = None
 
     @property
     def files(self):
@@ -37,16 +39,18 @@ def described():
     source = sources.load(sources.FOLDER / given["dataset"])
     sources.require_known(source, cards.known())
     choice = choices.choose(card, source, given)
+    cut = choices.choose_cut(card, source, given, choice)
     options.require_fit(given["head.kind"], given["head.class_weights"])
     options.require_cut(given["head.kind"], given["extract.cut"])
-    return Run(given, card, source, choice)
+    return Run(given, card, source, choice, cut)
 
 
 def check(run):
     """Says what params.yaml asks for."""
     layers = " + ".join(name if k == 1 else f"{name}:{k}" for name, k in run.choice.layers)
+    cut = f"cut at {run.cut.layers[0][0]}, {len(run.cut.views)} views there, " if run.cut else ""
     return well(
         "params",
-        f"{run.card.name} on {run.source.name}: {layers}, {run.choice.size} px, "
+        f"{run.card.name} on {run.source.name}: {layers}, {run.choice.size} px, {cut}"
         f"{', '.join(run.choice.views)}, {run.choice.precision}, head {run.given['head.kind']}",
     )

@@ -30,7 +30,7 @@ def check(run):
     parts += [
         "features not known before the index"
         if features is None
-        else f"{readable(features)} of features, twice"
+        else f"{readable(features)} of features{' and activations' if run.cut else ''}, twice"
     ]
     shared = disks.same(".", store)
     places = {".": here + at_store} if shared else {".": here, store: at_store}
@@ -80,15 +80,21 @@ def to_convert(run):
 
 
 def of_features(run):
-    """Bytes of the features of all images in all views, or None where their number or their length
-    can't be known yet."""
+    """Bytes of the features, and of the activations at a cut, of all images in all views, or None
+    where their number or their length can't be known yet.  A cut's shape is known at the card's
+    size, so activations are about right, and augmented ones are counted of all images."""
     index = Path(f"data/index/{run.source.name}.csv")
     length = length_of(run)
     if length is None or not index.is_file():
         return None
     with index.open("rb") as file:
         images = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b"")) - 1
-    return FLOAT * max(0, images) * length * len(run.choice.views)
+    of_image = FLOAT * length * len(run.choice.views)
+    if run.cut:
+        ((name, _),) = run.cut.layers
+        size = run.card.cuts[name].size * (run.cut.size / run.card.size) ** 2
+        of_image += round(size) * len(run.cut.views)
+    return max(0, images) * of_image
 
 
 def length_of(run):

@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from transfer.errors import InputError, unknown
-from transfer.nets import conversion, graphs
+from transfer.nets import conversion, graphs, networks
 from transfer.nets.networks import keras
 
 layers = keras.layers
@@ -28,6 +28,20 @@ def build(card, weights, cut, upto, shape):
     Raises InputError where `upto` is no layer after `cut`, or the network can't be divided there.
     """
     network, _ = conversion.filled(card, weights)
+    divided = _divided(network, card, cut, upto)
+    passed = {layer.name: layer.name for layer in divided.layers} | {cut: None}
+    joined = [passed[name] for name in card.multi if name in passed and name != upto]
+    return _pooled(_folded(divided, shape), [*joined, upto])
+
+
+def require(card, cut, upto):
+    """Raises InputError where the network of `card` has nothing to train from `cut` up to `upto`,
+    without its weights."""
+    _divided(networks.build(card), card, cut, upto)
+
+
+def _divided(network, card, cut, upto):
+    """The part of a Keras network of `card` behind `cut` up to `upto`."""
     names = [layer.name for layer in network.layers]
     if upto not in names:
         raise unknown(f"layer of {card.name}", upto, names)
@@ -43,9 +57,7 @@ def build(card, weights, cut, upto, shape):
         ) from None
     if not divided.weights:
         raise nothing
-    passed = {layer.name: layer.name for layer in divided.layers} | {cut: None}
-    joined = [passed[name] for name in card.multi if name in passed and name != upto]
-    return _pooled(_folded(divided, shape), [*joined, upto])
+    return divided
 
 
 def _pooled(model, names):
