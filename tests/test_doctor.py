@@ -20,7 +20,7 @@ from tests.imports import ROOT
 from transfer.downloads import kept
 from transfer.downloads.mirrors import Mirror
 from transfer.errors import InputError
-from transfer.features import gpus
+from transfer.features import gpus, instructions
 from transfer.features.store.database import NAME, Database
 from transfer.health import (
     caching,
@@ -297,12 +297,12 @@ def test_packages(tmp_path):
 
 
 def test_instruction_sets_are_those_of_the_first_processor():
-    told = processor.instruction_sets(
+    told = instructions.instruction_sets(
         "processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 avx512_vnni\nflags\t\t: amx_bf16\n"
     )
     assert told == ["AVX-512", "AVX-512 bf16", "VNNI"]
-    assert processor.instruction_sets("flags : fpu avx_vnni") == ["VNNI"]
-    assert processor.instruction_sets("Features : neon") == []
+    assert instructions.instruction_sets("flags : fpu avx_vnni") == ["VNNI"]
+    assert instructions.instruction_sets("Features : neon") == []
 
 
 ZEN4, AVX2 = ["AVX-512", "AVX-512 bf16", "VNNI"], []

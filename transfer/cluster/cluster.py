@@ -61,7 +61,7 @@ class Run:
             self.device, self.engine = announced.announce(choice, self.engine)
             self._expected = workers.facts(choice, self.device)
         else:  # a GPU, which this machine may lack
-            self.device = self._expected = None
+            self.device, self._expected = None, {}
             self._computing()
 
     @functools.cached_property
@@ -135,8 +135,10 @@ class Run:
                 said, facts, fault = ray.get(answer)
                 if fault:
                     raise InputError(f"{machine.name} can't compute: {fault}")
-                if self._expected is None:
-                    self.device, self._expected = said, facts
+                if self.device is None:
+                    self.device = said
+                # In what this machine does not decide, all are to be as the first.
+                self._expected = facts | self._expected
                 workers.require_same(facts, self._expected, machine.name)
                 self._checked.add(machine.id)
         return [replace(machine, gpus=on_gpus and machine.gpus) for machine in machines]

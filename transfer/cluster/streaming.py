@@ -25,6 +25,7 @@ def results(wave, look, network, devices):
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = BLOCK
     context.enable_progress_bars = False
+    context.memory_usage_poll_interval_s = None  # which reads all maps of a process each second
     made, *of = network
     count, each = devices
     squares = ray.data.from_arrow_refs(wave).map_batches(

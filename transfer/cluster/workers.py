@@ -10,7 +10,7 @@ from transfer.cluster import files
 from transfer.datasets.reading import decoder, images
 from transfer.datasets.reading.images import Image
 from transfer.errors import InputError
-from transfer.features import announced, engines, streams
+from transfer.features import announced, engines, instructions, streams
 from transfer.features.announced import Announced
 from transfer.features.choices import Choice
 from transfer.features.extraction import Looking
@@ -41,44 +41,46 @@ class Work:
 
 
 def look(table, work, points):
-    """Yields {place, view, pixels, fault} of the pictures of a plan's `table`, a few at a time.
+    """{place, view, pixels, fault} of the pictures of a plan's `table`.
 
     points: {address: Ray's reference to its seek points} of gzip files.
     """
-    looking = Looking(work.square, work.choice.views, work.choice.flip)
-    for start in range(0, len(table), LOOKED):
-        rows = table.slice(start, LOOKED).to_pylist()
-        yield _seen(rows, looking, work.square.size, lambda url: ray.get(points[url]))
-
-
-def _seen(rows, looking, size, points):
-    places, views, squares, faults = [], [], [], []
-    blank = np.zeros((size, size, 3), np.uint8)
-    try:
-        stored = iter(files.read([row for row in rows if row["url"]], points))
-    except InputError as fault:
-        rows, stored = [], iter(())
-        places, views, squares, faults = [-1], [0], [blank], [str(fault)]
-    for row in rows:
-        data = next(stored) if row["url"] else row["data"]
-        try:
-            found = _looked(row, data, looking)
-        except InputError as fault:
-            places.append(row["place"])
-            views.append(0)
-            squares.append(blank)
-            faults.append(str(fault))
-        else:
-            places += [row["place"]] * len(found)
-            views += [view for view, _ in found]
-            squares += [pixels for _, pixels in found]
-            faults += [""] * len(found)
+    looking, size = Looking(work.square, work.choice.views, work.choice.flip), work.square.size
+    rows = table.to_pylist()
+    pixels = np.zeros((sum(len(row["views"]) for row in rows), size, size, 3), np.uint8)
+    keys, faults = [], []
+    for start in range(0, len(rows), LOOKED):
+        for key, square, fault in _seen(rows[start : start + LOOKED], looking, points):
+            if square is not None:
+                pixels[len(keys)] = square
+            keys.append(key)
+            faults.append(fault)
+    places, views = zip(*keys, strict=True)
     return {
         "place": np.array(places, np.int64),
         "view": np.array(views, np.uint8),
-        "pixels": np.stack(squares),
+        "pixels": pixels[: len(keys)],
         "fault": np.array(faults, object),
     }
+
+
+def _seen(rows, looking, points):
+    """Yields ((place, view), square, "") of each view of the pictures of `rows`, ((place, 0), None,
+    a sentence) of one that can't be read; of the first alone where the files can't."""
+    try:
+        stored = iter(
+            files.read([row for row in rows if row["url"]], lambda url: ray.get(points[url]))
+        )
+    except InputError as fault:
+        yield (rows[0]["place"], 0), None, str(fault)
+        return
+    for row in rows:
+        try:
+            found = _looked(row, next(stored) if row["url"] else row["data"], looking)
+        except InputError as fault:
+            yield (row["place"], 0), None, str(fault)
+        else:
+            yield from (((row["place"], view), pixels, "") for view, pixels in found)
 
 
 def _looked(row, stored, looking):
@@ -102,7 +104,7 @@ class Network:
         self._size, self._dtype, self._fault = work.square.size, np.dtype(work.choice.dtype), ""
         try:
             self._engine = opened(work)
-            require_same(facts(work.choice, self._engine), expected)
+            require_same(facts_here(work.choice, self._engine), expected)
         except InputError as fault:
             self._fault = str(fault)
 
@@ -140,7 +142,7 @@ def told(work, raw):
         files.require([*raw, *work.backbone.values(), *work.weights.values()])
         said, _ = announced.announce(work.choice, lambda: opened(work))
         said = Announced(said.versions, said.device, said.precision, said.batch)
-        return said, facts(work.choice, said), ""
+        return said, facts_here(work.choice, said), ""
     except InputError as fault:
         return None, {}, str(fault)
 
@@ -155,6 +157,14 @@ def facts(choice, engine):
         **engine.versions,
         "decoder": decoder.VERSION,
     }
+
+
+def facts_here(choice, engine):
+    """`facts`, and what of this machine's CPU decides the last digits of features."""
+    found = facts(choice, engine)
+    if choice.engine == "openvino":
+        found["instructions"] = ", ".join(instructions.here()) or "none of those that matter"
+    return found
 
 
 def require_same(found, expected, where="this machine of the cluster"):

@@ -2,7 +2,8 @@
 
 A kind is a row of `KINDS`.  To add one, write a module with the four functions of `Kind`, a row
 here and one in `options`; its file form, the stages, the reports and the exports need no change.
-What is chosen by folds is fitted by `selection`.
+What is chosen by folds is fitted by `selection`.  `finetune` alone is fitted elsewhere, by `tuned`:
+on activations at a cut, which are no features.
 """
 
 from collections.abc import Callable

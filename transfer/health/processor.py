@@ -1,35 +1,16 @@
 """What the CPU has for the precision that params.yaml asks for, and whether a GPU is used."""
 
 import os
-import re
-from pathlib import Path
 
-from transfer.features import gpus
+from transfer.features import gpus, instructions
 from transfer.features.engine import runs_in
 from transfer.health.findings import off, well
 from transfer.nets import graphs
 
-CPUINFO = Path("/proc/cpuinfo")
-# Flags of the Linux kernel (arch/x86/include/asm/cpufeatures.h), any of which is the thing named.
-SETS = {
-    "AMX bf16": ("amx_bf16",),
-    "AMX int8": ("amx_int8",),
-    "AVX-512": ("avx512f",),
-    "AVX-512 bf16": ("avx512_bf16",),
-    "VNNI": ("avx512_vnni", "avx_vnni"),
-}
-
-
-def instruction_sets(text):
-    """Those of SETS that the first processor of a /proc/cpuinfo has."""
-    flags = re.search(r"^flags\s*:(.*)$", text, re.M)
-    has = set(flags[1].split()) if flags else set()
-    return [name for name, names in SETS.items() if has & set(names)]
-
 
 def check(run):
     """The Finding about the CPU for run.Run."""
-    has = instruction_sets(CPUINFO.read_text(encoding="utf-8"))
+    has = instructions.here()
     return judged(run.choice, has, runs_in(graphs.ov.Core(), run.choice.precision))
 
 
