@@ -10,7 +10,7 @@ from transfer.grids import advice, cells
 
 
 def outcome(accuracy, seconds=9.0, held_out=100, fault=""):
-    about = {"held_out": held_out, "folds": 10, "folds_by": "group"}
+    about = {"held_out": 5 * held_out, "held_out_trials": held_out, "folds": 10}
     metrics = {"head": {"fold_accuracy": accuracy} | about}
     if accuracy is None:
         metrics["head"] = {}
@@ -63,7 +63,7 @@ def test_a_clear_gain_is_worth_it(found):
     told = advice.advice(found, [*LINEAR, outcome(0.95)])
     assert told == (
         "Fine-tune: -S extract.cut=block1 -S head.kind=finetune; fine-tuning reached .950 "
-        "(.888-.978) on 100 held-out groups, +13.0 points over the best linear head."
+        "(.888-.978) on 500 held-out images, +13.0 points over the best linear head."
     )
 
 

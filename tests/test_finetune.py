@@ -176,6 +176,7 @@ def test_a_fit_learns_and_is_the_same_bytes_again():
     assert (p.argmax(axis=1) == labels).mean() == pytest.approx(found.curves["val_acc"][chosen])
     assert chosen >= np.argmin(found.curves["held_loss"])
     assert found.selection["held_out"] in {3, 4}  # of 36, a tenth
+    assert found.selection["held_out_trials"] == found.selection["held_out"]
     again = fitted(epochs=12)
     assert digest(again.arrays) == digest(found.arrays)
     assert {name: curve.tolist() for name, curve in again.curves.items()} == {
@@ -339,6 +340,21 @@ def test_a_fit_begins_as_a_ridge_head(monkeypatch):
     losses, seen = tuning.judged(views[:1], labels, every)
     assert seen.mean() >= right > 0.6
     assert losses.mean() < 0.8 * math.log(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("right", "groups", "trials"),
+    [
+        ([1, 0, 1, 0, 1, 1], [0, 1, 2, 3, 4, 5], 6),  # each is alone
+        ([1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], 2),  # groups are right or wrong as a whole
+        ([1, 0, 1, 0, 1, 0, 1, 0], [0, 0, 1, 1, 2, 2, 3, 3], 4),  # groups all alike
+        ([1, 1, 1, 1], [0, 0, 1, 1], 2),  # nothing is wrong
+        ([1, 1, 1, 0, 1, 1, 1, 0, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1, 2, 2], 10),
+        ([1, 1, 1], [0, 0, 0], 1),
+    ],
+)
+def test_how_many_independent_images_those_of_groups_are(right, groups, trials):
+    assert finetuning._trials(np.array(right, bool), np.array(groups)) == trials
 
 
 def test_rates():

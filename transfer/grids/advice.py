@@ -129,11 +129,10 @@ def advice(found, outcomes):
         return f"{stay}; the network could not be tuned."
     ((trial, outcome),) = tuned
     gain = _accuracy(outcome) - _accuracy(seen)
-    count, by = _held_out(outcome), outcome.metrics["head"]["folds_by"]
-    low, high = wilson(_accuracy(outcome), count)
+    low, high = wilson(_accuracy(outcome), _trials(outcome))
     reached = (
-        f"fine-tuning reached {_said(outcome)} ({short(low)}-{short(high)}) on {count:,} held-out "
-        f"{by}s, {100 * gain:+.1f} points"
+        f"fine-tuning reached {_said(outcome)} ({short(low)}-{short(high)}) on "
+        f"{outcome.metrics['head']['held_out']:,} held-out images, {100 * gain:+.1f} points"
     )
     if is_clear(outcome, seen):
         words = _words({"extract.cut": trial.settings["extract.cut"], "head.kind": "finetune"})
@@ -148,15 +147,14 @@ def is_clear(tuned, linear):
     the difference lies above 0 (Newcombe 1998, "Interval estimation for the difference between
     independent proportions", Statistics in Medicine 17, method 10)."""
     p, q = _accuracy(tuned), _accuracy(linear)
-    judged = tuned.metrics["head"]
-    low, _ = wilson(p, _held_out(tuned))
-    _, high = wilson(q, _held_out(tuned) * judged["folds"])
+    low, _ = wilson(p, _trials(tuned))
+    _, high = wilson(q, _trials(tuned) * tuned.metrics["head"]["folds"])  # all are held out once
     return p - q > ((p - low) ** 2 + (high - q) ** 2) ** 0.5
 
 
-def _held_out(tuned):
-    """How many independent trials a tuned run was judged by: images, or groups of them."""
-    return tuned.metrics["head"]["held_out"]
+def _trials(tuned):
+    """How many independent images those tell as much as that a tuned run was judged by."""
+    return tuned.metrics["head"]["held_out_trials"]
 
 
 def _words(settings):

@@ -97,12 +97,14 @@ def fit(
             if state:
                 keep(tuning, state, about, epoch + 1, rate, curves, chosen)
     tuning.take(chosen.values)
-    t = temperature.fit(tuning.logits(looks, held), labels[held])
+    logits = tuning.logits(looks, held)
+    t = temperature.fit(logits, labels[held])
     selection = {"rate": rate, "epoch": chosen.epoch + 1, "temperature": t} | dealt.about()
     if len(held):
         selection["fold_accuracy"] = curves[chosen.epoch]["held_acc"]
         selection["fold_log_loss"] = curves[chosen.epoch]["held_loss"]
-        selection["held_out"] = len(np.unique(units[held]))  # images, or groups
+        right = temperature.averaged(logits, t).argmax(axis=1) == labels[held]
+        selection |= {"held_out": len(held), "held_out_trials": _trials(right, units[held])}
     else:
         selection["note"] = "no image can be held out, so the last epoch is kept as it is"
     names = list(curves[0])
@@ -122,6 +124,18 @@ def _measured(tuning, looks, labels, held, validation):
         loss, right = tuning.judged((first,), known, np.arange(len(known)))
         means |= {"val_loss": float(loss.mean()), "val_acc": float(right.mean())}
     return means, losses
+
+
+def _trials(right, groups):
+    """How many independent images tell as much as whether each of n is `right`, of `groups`: n by
+    the design effect of their accuracy (Kish 1965, "Survey Sampling"), at least the groups."""
+    _, group = np.unique(groups, return_inverse=True)
+    n, count, p = len(right), int(group.max()) + 1, right.mean()
+    sums = np.bincount(group, right - p)
+    variance = count / max(1, count - 1) * np.square(sums).sum() / n**2
+    if variance == 0:  # all are right, or all groups alike
+        return count
+    return int(np.clip(round(p * (1 - p) / variance), count, n))
 
 
 @dataclass(frozen=True)
