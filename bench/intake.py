@@ -32,20 +32,22 @@ class Drawing(workers.Network):
         return {name: batch[name] for name in ("place", "view", "fault")} | {"feature": drawn}
 
 
-def look(table, work, points):  # as workers.look is called
-    """Squares of one pixel, of pictures that nobody reads."""
-    count = len(table)
-    return {
-        "place": table["place"].to_numpy(),
-        "view": np.zeros(count, np.uint8),
-        "pixels": np.zeros((count, 1, 1, 3), np.uint8),
-        "fault": np.full(count, "", object),
-    }
+class Blank(workers.Looker):
+    """A Looker that reads nothing and gives squares of one pixel."""
+
+    def __call__(self, table):
+        count = len(table)
+        return {
+            "place": table["place"].to_numpy(),
+            "view": np.zeros(count, np.uint8),
+            "pixels": np.zeros((count, 1, 1, 3), np.uint8),
+            "fault": np.full(count, "", object),
+        }
 
 
 def main():
     # Of this process's __main__, so they are sent along.
-    workers.Network, workers.look = Drawing, look
+    workers.Network, workers.Looker = Drawing, Blank
     plan.rows_of, plan.FIRST = lambda *_: ROWS, plan.PICTURES
     tables, results, fill = plan.tables, streaming.results, supply.Supply.fill
     planned, arrived, ends = [], [], []

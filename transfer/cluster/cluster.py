@@ -1,8 +1,7 @@
 """Extraction on a Ray cluster: where features are computed changes none of them.
 
-What the store lacks is planned here, pictures are read and decoded by tasks, the network of each
-device is held by an actor, and features come back as they are done, in any order, to be kept at
-once.
+What the store lacks is planned here, actors read and decode pictures, another holds the network of
+each device, and features come back as they are done, in any order, to be kept at once.
 """
 
 import contextlib
@@ -23,6 +22,9 @@ from transfer.datasets.reading.pieces import GZIP
 from transfer.errors import InputError
 from transfer.features import announced, engines
 from transfer.features.pictures import Members
+
+# Of a core: a machine of one runs one of each side by side.
+LOOK, NETWORK = 0.9, 0.1
 
 
 class Cluster:
@@ -94,13 +96,14 @@ class Run:
         cores = sum(machine.cores for machine in machines)
         rows = plan.rows_of(len(members), cores, self._work.pixels)
         tables = plan.tables(asked, contents, self._shared.url, rows)
-        look = partial(workers.look, work=self._work, points=self._points())
-        network = (workers.Network, self._work, self._expected)
+        looker = workers.Looker, (self._work, self._points())
+        network = workers.Network, (self._work, self._expected)
         waves = plan.Waves(tables, ray.put)
         total = sum(map(len, lacking))
         with tqdm(desc="extract", total=total, unit="img", disable=None) as bar, _told():
             while wave := waves.next():
-                found = streaming.results(wave, look, network, _devices(machines))
+                pools = _lookers(machines, looker), _networks(machines, network)
+                found = streaming.results(wave, *pools)
                 lost = partial(self._connection.lost, machines)
                 try:
                     for keys, features in streaming.awaited(found, lost):
@@ -152,13 +155,22 @@ class Run:
         return told.options(scheduling_strategy=where).remote(self._work, [*self._raw.values()])
 
 
-def _devices(machines):
-    """(how many networks are to be held, what Ray is to keep for each, so that they are apart)."""
-    gpus = sum(machine.gpus for machine in machines)
-    if gpus:
-        return gpus, {"num_gpus": 1}
-    # More than half of a machine's memory is free there once alone.
-    return len(machines), {"memory": min(machine.memory for machine in machines) // 2 + 1}
+def _lookers(machines, looker):
+    """The streaming.Pool of lookers, as many as are needed up to one a core; tasks in their place
+    would be started anew again and again, since Ray ends processes that have waited a second."""
+    cores = sum(machine.cores for machine in machines)
+    return streaming.Pool(*looker, len(machines), cores, {"num_cpus": LOOK})
+
+
+def _networks(machines, network):
+    """The streaming.Pool of networks, one a device."""
+    count = sum(machine.gpus for machine in machines)
+    each = {"num_gpus": 1}
+    if not count:
+        count = len(machines)
+        # More than half of a machine's memory is free there once alone.
+        each = {"memory": min(machine.memory for machine in machines) // 2 + 1}
+    return streaming.Pool(*network, count, count, {"num_cpus": NETWORK} | each)
 
 
 @contextlib.contextmanager

@@ -36,8 +36,6 @@ def _require(address):
             f"${ADDRESS} is {address}, of Ray's client, through which pictures can't be streamed; "
             f"run it on a machine of the cluster, with {ADDRESS}=auto (docs/cluster.md)"
         )
-    # A thread that still waits for a lost cluster must not connect to it anew.
-    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     try:
         import indexed_gzip  # noqa: F401, PLC0415
         import ray.data  # noqa: F401, PLC0415

@@ -9,8 +9,8 @@ import pyarrow as pa
 from transfer.datasets.reading.pieces import PLAIN, Piece
 from transfer.features.engine import BATCH
 
-# A table is what one task decodes, an actor is given at a time, and others do after a fault.  Its
-# squares are many batches, since the network has nothing to do between two tables.
+# A table is what an actor is given at a time, and others do after a fault.  Its squares are many
+# batches, since the network has nothing to do between two tables.
 ROWS, SQUARES = 256, 1 << 25  # pictures, and bytes of their squares, at most
 SPREAD = 4  # tables for each core, so that all have some until the end
 # A wave is what Ray Data is given at once: the first is soon planned, and with MORE tables planned

@@ -4,6 +4,7 @@ waits for memory, and what is done again where a machine or a process is lost.""
 import contextlib
 import queue
 import threading
+from dataclasses import dataclass
 
 import ray.data
 
@@ -11,14 +12,23 @@ from transfer.errors import InputError
 
 SILENCE = 15  # seconds without a feature after which lost machines are done without
 BLOCK = 1 << 27  # bytes that are handed on at a time: more than the squares of a table
-# Of a core: a machine of one runs a task and an actor side by side.
-LOOK, NETWORK = 0.9, 0.1
 
 
-def results(wave, look, network, devices):
+@dataclass(frozen=True)
+class Pool:
+    """Actors of the class `made` of the arguments `of`, `least` to `most` of them, for each of
+    which Ray keeps `each`, {name: amount} of its resources."""
+
+    made: type
+    of: tuple
+    least: int
+    most: int
+    each: dict
+
+
+def results(wave, lookers, networks):
     """Yields ([(view, place)], features [n, D]) of a plan's tables, references to them, as they are
-    done; look: as workers.look, of a table; network: a class, as workers.Network, and what it is
-    made of; devices: how many are to be made, and what Ray is to keep for each.
+    done, by the Pools of workers.Lookers and workers.Networks.
 
     Raises InputError for the first fault that comes back.
     """
@@ -26,20 +36,8 @@ def results(wave, look, network, devices):
     context.target_max_block_size = BLOCK
     context.enable_progress_bars = False
     context.memory_usage_poll_interval_s = None  # which reads all maps of a process each second
-    made, *of = network
-    count, each = devices
-    squares = ray.data.from_arrow_refs(wave).map_batches(
-        look, batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=LOOK
-    )
-    features = squares.map_batches(
-        made,
-        fn_constructor_args=of,
-        batch_size=None,
-        zero_copy_batch=True,
-        compute=ray.data.ActorPoolStrategy(size=count),
-        num_cpus=NETWORK,
-        **each,
-    )
+    squares = _mapped(ray.data.from_arrow_refs(wave), lookers, batch_format="pyarrow")
+    features = _mapped(squares, networks)
     # None is fetched ahead: what is done is kept at once.
     blocks = features.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
     for block in blocks:
@@ -48,6 +46,20 @@ def results(wave, look, network, devices):
             raise InputError(fault)
         keys = zip(block["view"].tolist(), block["place"].tolist(), strict=True)
         yield list(keys), block["feature"]
+
+
+def _mapped(blocks, pool, **how):
+    """`blocks` as the actors of `pool` answer them, one at a time."""
+    actors = ray.data.ActorPoolStrategy(min_size=pool.least, max_size=pool.most)
+    return blocks.map_batches(
+        pool.made,
+        fn_constructor_args=pool.of,
+        batch_size=None,
+        zero_copy_batch=True,
+        compute=actors,
+        **pool.each,
+        **how,
+    )
 
 
 class Lost(Exception):  # noqa: N818  # an event

@@ -1,5 +1,5 @@
-"""What runs on the machines of a cluster: pictures are decoded by tasks, and an actor holds the
-network of each device.  Faults of the input come back among the results, so that none is lost."""
+"""What runs on the machines of a cluster: actors that decode pictures, and that hold the network of
+a device.  Faults of the input come back among the results, so that none is lost."""
 
 from dataclasses import dataclass
 
@@ -40,47 +40,51 @@ class Work:
         return 3 * self.choice.size**2 * len(self.choice.views)
 
 
-def look(table, work, points):
-    """{place, view, pixels, fault} of the pictures of a plan's `table`.
+class Looker:
+    """Reads and decodes; called with a plan's table, gives {place, view, pixels, fault} of its
+    pictures.
 
     points: {address: Ray's reference to its seek points} of gzip files.
     """
-    looking, size = Looking(work.square, work.choice.views, work.choice.flip), work.square.size
-    rows = table.to_pylist()
-    pixels = np.zeros((sum(len(row["views"]) for row in rows), size, size, 3), np.uint8)
-    keys, faults = [], []
-    for start in range(0, len(rows), LOOKED):
-        for key, square, fault in _seen(rows[start : start + LOOKED], looking, points):
-            if square is not None:
-                pixels[len(keys)] = square
-            keys.append(key)
-            faults.append(fault)
-    places, views = zip(*keys, strict=True)
-    return {
-        "place": np.array(places, np.int64),
-        "view": np.array(views, np.uint8),
-        "pixels": pixels[: len(keys)],
-        "fault": np.array(faults, object),
-    }
 
+    def __init__(self, work, points):
+        self._looking = Looking(work.square, work.choice.views, work.choice.flip)
+        self._size, self._points = work.square.size, lambda url: ray.get(points[url])
 
-def _seen(rows, looking, points):
-    """Yields ((place, view), square, "") of each view of the pictures of `rows`, ((place, 0), None,
-    a sentence) of one that can't be read; of the first alone where the files can't."""
-    try:
-        stored = iter(
-            files.read([row for row in rows if row["url"]], lambda url: ray.get(points[url]))
-        )
-    except InputError as fault:
-        yield (rows[0]["place"], 0), None, str(fault)
-        return
-    for row in rows:
+    def __call__(self, table):
+        rows = table.to_pylist()
+        count = sum(len(row["views"]) for row in rows)
+        pixels = np.zeros((count, self._size, self._size, 3), np.uint8)
+        keys, faults = [], []
+        for start in range(0, len(rows), LOOKED):
+            for key, square, fault in self._seen(rows[start : start + LOOKED]):
+                if square is not None:
+                    pixels[len(keys)] = square
+                keys.append(key)
+                faults.append(fault)
+        places, views = zip(*keys, strict=True)
+        return {
+            "place": np.array(places, np.int64),
+            "view": np.array(views, np.uint8),
+            "pixels": pixels[: len(keys)],
+            "fault": np.array(faults, object),
+        }
+
+    def _seen(self, rows):
+        """Yields ((place, view), square, "") of each view of the pictures of `rows`, ((place, 0),
+        None, a sentence) of one that can't be read; of the first alone where the files can't."""
         try:
-            found = _looked(row, next(stored) if row["url"] else row["data"], looking)
+            stored = iter(files.read([row for row in rows if row["url"]], self._points))
         except InputError as fault:
-            yield (row["place"], 0), None, str(fault)
-        else:
-            yield from (((row["place"], view), pixels, "") for view, pixels in found)
+            yield (rows[0]["place"], 0), None, str(fault)
+            return
+        for row in rows:
+            try:
+                found = _looked(row, next(stored) if row["url"] else row["data"], self._looking)
+            except InputError as fault:
+                yield (row["place"], 0), None, str(fault)
+            else:
+                yield from (((row["place"], view), pixels, "") for view, pixels in found)
 
 
 def _looked(row, stored, looking):
@@ -95,7 +99,7 @@ def _looked(row, stored, looking):
 
 
 class Network:
-    """The engine of one device; called with batches of `look`, gives {place, view, feature, fault}.
+    """The engine of one device; of what a Looker gives it gives {place, view, feature, fault}.
 
     expected: `facts` of the run, which this device's must be.
     """
